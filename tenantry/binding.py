@@ -1,0 +1,211 @@
+"""The models, and the proxies that find their database each time they need one: the database of whoever is bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import peewee
+from peewee import DatabaseProxy
+from playhouse.postgres_ext import PostgresqlExtDatabase
+
+from tenantry.context import Bound, bound
+from tenantry.databases import SchemaDatabase
+from tenantry.errors import BindingRefused, NoTenantBound, NothingBound
+
+# What can be answered without a server: how SQL is rendered for PostgreSQL and values are converted. Models, fields and queries ask for it
+# anywhere, at import time too. What is not here needs a tenant, or the shared schema.
+_DIALECT = frozenset(
+    """
+    compound_select_parentheses conflict_statement conflict_update context_class default_values_insert extract_date field_types
+    for_update from_timestamp get_binary_type get_context_options get_noop_select get_sql_context index_schema_prefix
+    index_using_precedes_table index_value_literals interval json_methods last_insert_id limit_max nulls_ordering operations param quote
+    random returning_clause rows_affected safe_create_index safe_drop_index sequences to_timestamp truncate_date truncate_table
+    use_concat_function _adapter _field_types _operations
+    """.split()
+)
+
+
+class _Template(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse has no types
+    """A PostgreSQL database that knows the dialect and can never be connected."""
+
+    def __init__(self) -> None:
+        super().__init__("tenantry")
+
+    def _connect(self) -> NoReturn:
+        raise NothingBound("this statement")
+
+
+template = _Template()
+
+
+class _LateBlock(peewee._callable_context_manager):  # type: ignore[misc]  # what makes peewee's own blocks work as decorators
+    """A block of a proxy's: its database is looked up once, when it is entered.
+
+    peewee's proxies look again when they leave, and pop another tenant's stack if the tenant has changed; and `@db.atomic()` above a
+    function would need, and keep, the tenant of the moment in which the module is imported.
+    """
+
+    __slots__ = ("_args", "_block", "_kwargs", "_method", "_proxy")
+
+    def __init__(self, proxy: BoundDatabase, method: str, *args: Any, **kwargs: Any) -> None:
+        self._proxy, self._method, self._args, self._kwargs = proxy, method, args, kwargs
+
+    def _build_ctx(self) -> _LateBlock:  # For each call of a decorated function.
+        return type(self)(self._proxy, self._method, *self._args, **self._kwargs)
+
+    def __enter__(self) -> Any:
+        self._block = getattr(self._proxy.current(f"{self._method}()"), self._method)(*self._args, **self._kwargs)
+        return self._block.__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        return self._block.__exit__(*error)
+
+
+class BoundDatabase(DatabaseProxy):  # type: ignore[misc]  # peewee's stub gives its methods no types
+    """A peewee database that is, at each use, the database of the tenant or shared schema that is bound there.
+
+    With *engine* it refuses what another engine has bound; with *tenant_only* it refuses the shared schema.
+    """
+
+    __slots__ = ("_entered", "engine", "tenant_only")
+
+    def __init__(self, *, engine: object = None, tenant_only: bool = False) -> None:
+        for name, value in (("_callbacks", []), ("engine", engine), ("tenant_only", tenant_only)):
+            object.__setattr__(self, name, value)
+
+    def current(self, what: str) -> SchemaDatabase:
+        """Return the database that is bound here; *what* needs it.
+
+        Raises:
+            NothingBound, NoTenantBound: nothing is bound, another engine's is, or it is no tenant's. Nothing was sent.
+        """
+        here: Bound | None = bound()
+        if here is None or (self.engine is not None and here.engine is not self.engine):
+            raise NoTenantBound(what) if self.tenant_only else NothingBound(what)
+        if here.tenant is None and self.tenant_only:
+            raise NoTenantBound(what, shared=True)
+        return here.database  # type: ignore[return-value]  # the context is below the databases, and knows them as peewee's
+
+    # The statements. Spelled out, for Python looks for __getattr__ only after it has looked everywhere else.
+
+    def execute(self, query: Any, *args: Any, **options: Any) -> Any:
+        return self.current(_described(query)).execute(query, *args, **options)
+
+    def execute_sql(self, sql: Any, *args: Any, **options: Any) -> Any:
+        return self.current("raw SQL").execute_sql(sql, *args, **options)
+
+    def get_sql_context(self, **options: Any) -> Any:
+        return template.get_sql_context(**options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _DIALECT:
+            return getattr(template, name)
+        if name.startswith("__"):  # Python's own protocols ask for these of anything, copy and pickle among them.
+            raise AttributeError(name)
+        return getattr(self.current(f"database.{name}"), name)
+
+    # Blocks.
+
+    def atomic(self, *args: Any, **kwargs: Any) -> _LateBlock:
+        return _LateBlock(self, "atomic", *args, **kwargs)
+
+    def transaction(self, *args: Any, **kwargs: Any) -> _LateBlock:
+        return _LateBlock(self, "transaction", *args, **kwargs)
+
+    def savepoint(self, *args: Any) -> _LateBlock:
+        return _LateBlock(self, "savepoint", *args)
+
+    def manual_commit(self) -> _LateBlock:
+        return _LateBlock(self, "manual_commit")
+
+    def connection_context(self) -> _LateBlock:
+        return _LateBlock(self, "connection_context")
+
+    def session(self) -> _LateBlock:
+        return _LateBlock(self, "session")
+
+    def __enter__(self) -> Any:
+        return self.current("this block").__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.current("this block").__exit__(*error)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:  # @database above a function
+        decorated: Callable[..., Any] = peewee._callable_context_manager.__call__(self, function)
+        return decorated
+
+    def _build_ctx(self) -> BoundDatabase:
+        return self
+
+    # What would tie it to the database of the moment.
+
+    @property
+    def obj(self) -> Any:
+        """What peewee's and playhouse's code takes for "the database behind the proxy"; outside a block, one that cannot be connected."""
+        here = bound()
+        return template if here is None or (here.tenant is None and self.tenant_only) else here.database
+
+    def initialize(self, obj: object) -> NoReturn:
+        raise BindingRefused("initialize()")
+
+    def bind(self, *_: Any, **__: Any) -> NoReturn:
+        raise BindingRefused("bind()")
+
+    def bind_ctx(self, *_: Any, **__: Any) -> NoReturn:
+        raise BindingRefused("bind_ctx()")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise BindingRefused(f"setting {name!r} on the database proxy")
+
+    def __deepcopy__(self, memo: object) -> BoundDatabase:  # peewee copies what models inherit.
+        return self
+
+    def __copy__(self) -> BoundDatabase:
+        return self
+
+    # playhouse asks isinstance(database, PostgresqlDatabase). For what asks type(), and for Proxy, it stays a proxy.
+    @property
+    def __class__(self) -> Any:
+        return SchemaDatabase
+
+    @property
+    def Model(self) -> NoReturn:  # noqa: N802  # peewee's name
+        raise BindingRefused("database.Model")
+
+
+class _ModelBase(peewee.ModelBase):  # type: ignore[misc]  # a metaclass without types
+    """Makes the classes of the models."""
+
+    def __init__(cls, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Fields that depend on the driver (JSON, blobs) have asked for their database while the class was made: a tenant's, if one was bound.
+        for hook in cls._meta._db_hooks:
+            hook(template)
+
+
+class TenantModel(peewee.Model, metaclass=_ModelBase):
+    """A table that every tenant has one of, in its schema. Its queries need `tenants.use()`.
+
+    >>> class Invoice(TenantModel):
+    ...     total = peewee.DecimalField()
+    """
+
+    class Meta:
+        database = BoundDatabase(tenant_only=True)
+
+
+class SharedModel(peewee.Model, metaclass=_ModelBase):
+    """A table that all tenants share, in `public` or the schema that its Meta names. Its queries need `use()` or `shared()`.
+
+    Inside a tenant it is used over the tenant's connection, so that one transaction can write both.
+    """
+
+    class Meta:
+        database = BoundDatabase()
+        schema = "public"
+
+
+def _described(query: Any) -> str:
+    model = getattr(query, "model", None)
+    return model.__name__ if isinstance(model, type) else "this statement"

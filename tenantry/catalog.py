@@ -1,0 +1,115 @@
+"""Who the tenants are. The catalog is the one place that turns an id into a schema."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
+
+from tenantry.errors import ConfigError, TenantDropped, TenantNotReady, TenantSuspended, UnknownTenant
+from tenantry.naming import SchemaName, TenantId, schema_name, tenant_id
+
+
+class State(enum.Enum):
+    """What may be done with a tenant."""
+
+    PROVISIONING = "provisioning"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DROPPED = "dropped"
+
+
+_REFUSAL = {State.PROVISIONING: TenantNotReady, State.SUSPENDED: TenantSuspended, State.DROPPED: TenantDropped}
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant as the catalog knows it. Its names are checked here, once: who holds a Tenant need not check again.
+
+    Raises:
+        InvalidTenantId, InvalidSchemaName: see :mod:`tenantry.naming`.
+    """
+
+    id: TenantId
+    schema: SchemaName
+    server: str = "main"
+    state: State = State.ACTIVE
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    epoch: int = 0  # Grows when the id is given to other data: what was read in an earlier epoch is not this tenant's.
+
+    def __post_init__(self) -> None:
+        tenant_id(self.id)
+        schema_name(self.schema)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Catalog(Protocol):
+    """Anything that knows the tenants: a table, a settings file, a call to another service."""
+
+    def get(self, id: TenantId, /) -> Tenant | None:
+        """Return the tenant of this id, whatever its state; None when there is none. Called by each `use()`: it must be quick."""
+        ...
+
+    def __iter__(self) -> Iterator[Tenant]:
+        """Go through all tenants, in the order of their ids."""
+        ...
+
+
+class FixedCatalog:
+    """A catalog that does not change while the process runs, as from a settings file.
+
+    Raises:
+        ConfigError: two tenants share an id, or a schema of one server.
+
+    >>> catalog = FixedCatalog([Tenant(tenant_id("acme"), schema_name("t_acme"))])
+    >>> [tenant.id for tenant in catalog]
+    ['acme']
+    """
+
+    def __init__(self, tenants: Iterable[Tenant]) -> None:
+        self._tenants: dict[TenantId, Tenant] = {}
+        owners: dict[tuple[str, SchemaName], TenantId] = {}
+        for tenant in sorted(tenants, key=lambda tenant: tenant.id):
+            if tenant.id in self._tenants:
+                raise ConfigError(f"the catalog has two tenants with the id {tenant.id!r}")
+            other = owners.setdefault((tenant.server, tenant.schema), tenant.id)
+            if other != tenant.id:
+                raise ConfigError(f"the tenants {other!r} and {tenant.id!r} would share the schema {tenant.schema!r}")
+            self._tenants[tenant.id] = tenant
+
+    def get(self, id: TenantId, /) -> Tenant | None:
+        return self._tenants.get(id)
+
+    def __iter__(self) -> Iterator[Tenant]:
+        return iter(self._tenants.values())
+
+
+def find(catalog: Catalog, text: object) -> Tenant:
+    """Return the tenant that *text* names, whatever its state.
+
+    Raises:
+        InvalidTenantId: *text* is not an id; the catalog was not asked.
+        UnknownTenant: the catalog has no such tenant.
+    """
+    id = tenant_id(text)
+    tenant = catalog.get(id)
+    if tenant is None:
+        raise UnknownTenant(id)
+    return tenant
+
+
+def admit(catalog: Catalog, text: object) -> Tenant:
+    """Return the tenant that *text* names, if it may be worked for now.
+
+    Raises:
+        InvalidTenantId, UnknownTenant: see :func:`find`.
+        TenantNotReady, TenantSuspended, TenantDropped: what the catalog says of it.
+    """
+    tenant = find(catalog, text)
+    if tenant.state is not State.ACTIVE:
+        raise _REFUSAL[tenant.state](tenant.id)
+    return tenant

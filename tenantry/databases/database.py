@@ -1,0 +1,312 @@
+"""The peewee databases: peewee's own words and rules on top of the wire."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import peewee
+import psycopg2
+from peewee import InterfaceError, RawQuery, SelectBase, __exception_wrapper__
+from playhouse.postgres_ext import FetchManyCursor, PostgresqlExtDatabase
+from psycopg2.sql import Composable
+
+from tenantry.catalog import Tenant
+from tenantry.context import Owner
+from tenantry.databases.prefix import Prefix
+from tenantry.databases.rows import Rows, StatementCursor
+from tenantry.databases.streams import ServerCursor
+from tenantry.databases.texts import may_leave_traces, refuse
+from tenantry.databases.wire import Wire, lease_of
+from tenantry.errors import ServerError
+from tenantry.naming import SchemaName
+from tenantry.pool import Connection, Pool
+
+ErrorHook = Callable[[Exception], None]
+
+
+class _State(peewee._ConnectionState):  # type: ignore[misc]  # private in peewee, and what all its methods work on
+    """What the application believes of one database in one context: open or not, and peewee's stack of transaction blocks.
+
+    Nothing hangs on it that a server knows of; that is the context's Lease. peewee keeps this in a threading.local, where the tasks of one
+    thread share a stack: a block of one would be taken for a savepoint in the other's transaction.
+    """
+
+    def __init__(self, key: tuple[object, str], outer: _State | None) -> None:
+        super().__init__()
+        self.key, self.owner = key, Owner()
+        self.connected = False  # By connect(), not by a first statement.
+        # What another database of this context believes is kept while it matters, and forgotten when it is only "a statement was run".
+        self.outer = outer if outer is None or outer.connected or outer.ctx or outer.transactions else outer.outer
+
+
+_states: ContextVar[_State | None] = ContextVar("tenantry_states", default=None)
+
+
+class _Savepoint(peewee._savepoint):  # type: ignore[misc]  # private in peewee, and what atomic() enters
+    """peewee's savepoint, with its verbs on a way of their own."""
+
+    def _begin(self) -> None:
+        self.db._control(self.db._wire.savepoint, self.quoted_sid)
+
+    def commit(self, begin: bool = True) -> None:
+        self.db._control(self.db._wire.release, self.quoted_sid)
+        if begin:
+            self._begin()
+
+    def rollback(self, begin: bool = True) -> None:
+        self.db._control(self.db._wire.rollback_to, self.quoted_sid)
+        if begin:
+            self._begin()
+
+
+class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse has no types
+    """A peewee database whose every statement finds the tables of one schema. It is light: it holds no connection and no transaction.
+
+    ``connect()`` and ``close()`` keep peewee's rules (twice is an error, so is closing in a transaction) and hold nothing: a connection is
+    borrowed for a statement or a transaction.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        schema: SchemaName,
+        *,
+        extensions: SchemaName | None = None,
+        query_hooks: list[Callable[[Any], Any]] | None = None,
+        on_error: ErrorHook | None = None,
+        **options: Any,
+    ) -> None:
+        self._extensions = extensions
+        self._wire = Wire(pool, schema, Prefix.of(schema, extensions=extensions))
+        self._on_error = on_error
+        super().__init__(schema, **options)
+        if query_hooks is not None:
+            self.query_hooks = query_hooks
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.schema}>"
+
+    @property
+    def schema(self) -> SchemaName:
+        """The schema whose tables its statements find."""
+        return self._wire.schema
+
+    @property
+    def pool(self) -> Pool:
+        """The connections that it borrows from."""
+        return self._wire.pool
+
+    # Connecting holds nothing.
+
+    @property
+    def _state(self) -> _State:
+        state = current = _states.get()
+        while state is not None:
+            if state.key == self._wire.key and state.owner.is_here():
+                return state
+            state = state.outer
+        state = _State(self._wire.key, current)
+        _states.set(state)
+        return state
+
+    @_state.setter
+    def _state(self, _: object) -> None:
+        """peewee's __init__ puts a threading.local here."""
+
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        opened: bool = super().connect(reuse_if_open)
+        self._state.connected = True
+        return opened
+
+    def close(self) -> bool:
+        was_open: bool = super().close()
+        self._state.connected = False
+        return was_open
+
+    def _connect(self) -> None:
+        self.server_version = self.pool.server_version
+
+    def _close(self, conn: object) -> None:
+        """There is nothing to close: a transaction refuses it, and nothing else keeps a connection."""
+
+    def is_connection_usable(self) -> bool:
+        lease = lease_of(self._wire.key)
+        if lease is None or lease.connection is None:
+            return not self._state.closed
+        return bool(self._adapter.is_connection_usable(lease.connection))
+
+    def connection(self) -> Connection:
+        """Return the driver's connection of the open transaction or session. Its path is set until that ends.
+
+        Raises:
+            SessionRequired: neither is open here.
+        """
+        self._open()
+        with __exception_wrapper__:
+            return self._wire.connection()
+
+    def cursor(self, named_cursor: Any = None) -> StatementCursor:
+        """Return a cursor on which each ``execute()`` is a statement of its own, or of the open transaction."""
+        self._open()
+
+        def execute(sql: Any, params: Any) -> Any:
+            return self._run_raw(sql, params, named=bool(named_cursor))
+
+        return StatementCursor(execute, self._copy)
+
+    def session(self) -> contextlib.AbstractContextManager[Connection]:
+        """Keep one connection for the block, for what PostgreSQL refuses in a transaction or keeps in a session.
+
+        LISTEN, VACUUM, CREATE INDEX CONCURRENTLY, session settings: statements are sent as they are, the path is set in the session, and all of
+        it is scrubbed when the block ends.
+
+        Raises:
+            SessionRequired: a transaction is open here.
+        """
+        return self._session()
+
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[Connection]:
+        self._open()
+        with __exception_wrapper__, self._wire.session() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Forget what this context believes to be open. After a fork the child's pool forgets its connections by itself."""
+        self._state.reset()
+
+    def set_time_zone(self, timezone: str) -> None:
+        """Use *timezone* in the statements of this database object: it becomes part of their prefix. peewee's SET would stay on the connection."""
+        self._wire.prefix = Prefix.of(self.schema, extensions=self._extensions, time_zone=timezone)
+
+    # Statements.
+
+    def execute(
+        self, query: Any, named_cursor: bool = False, array_size: int | None = None, **context_options: Any
+    ) -> Any:
+        sql, params = self.get_sql_context(**context_options).sql(query).query()
+        if named_cursor or (self._server_side_cursors and isinstance(query, SelectBase)):
+            return FetchManyCursor(self._execute_cursor(sql, params, named_cursor=True), array_size)
+        return self._observed(sql, params, self._run, may_leave_traces(sql) or isinstance(query, RawQuery))
+
+    def execute_sql(self, sql: str | bytes | Composable, params: Any = None, named_cursor: Any = None) -> Any:
+        """Run raw SQL of this schema.
+
+        Raises:
+            SessionRequired: it would stay on a connection that other tenants use.
+        """
+        return self._execute_cursor(sql, params, named_cursor=named_cursor)
+
+    def _execute_cursor(self, sql: Any, params: Any, named_cursor: Any = None, **_: Any) -> Any:
+        return self._observed(sql, params, self._run_raw, bool(named_cursor))
+
+    def _observed(self, sql: Any, params: Any, run: Callable[[Any, Any, bool], Any], option: bool) -> Any:
+        """Run a statement as peewee does: logged, told to the hooks with the SQL that the user wrote, its errors in peewee's classes."""
+        self._log_query(sql, params)
+        begun = time.perf_counter() if self.query_hooks else None
+        try:
+            with __exception_wrapper__:
+                cursor = run(sql, params, option)
+        except Exception as error:
+            if begun is not None:
+                self._notify_hooks(sql, params, begun, error)
+            if self._on_error is not None and isinstance(error, ServerError):
+                self._on_error(error)
+            raise
+        if begun is not None:
+            self._notify_hooks(sql, params, begun, None)
+        return cursor
+
+    def _run(self, sql: str, params: Any, marks: bool) -> Rows:
+        if self._state.closed:
+            self._open()
+        return self._wire.run(lambda cursor, head: cursor.execute(head + sql, params or ()), marks=marks)
+
+    def _run_raw(self, sql: Any, params: Any, named: bool = False) -> Any:
+        self._open()
+        text = self._raw_text(sql)
+        if not named:
+            return self._run(text, params, True)
+        return ServerCursor(self._wire, text, params or (), marks=True)
+
+    def _copy(self, sql: Any, file: Any, size: int) -> Rows:
+        self._open()
+        text = self._raw_text(sql)
+        # copy_expert() takes the text as it is, without the driver's doubling of %.
+        return self._wire.run(
+            lambda cursor, head: cursor.copy_expert(head.replace("%%", "%") + text, file, size), marks=True
+        )
+
+    def _raw_text(self, sql: Any) -> str:
+        if isinstance(sql, Composable):
+            with contextlib.closing(self._borrowed()) as lend:
+                sql = sql.as_string(next(lend))
+        text: str = sql.decode() if isinstance(sql, bytes) else sql
+        if not text.strip():
+            raise psycopg2.ProgrammingError(
+                "can't execute an empty query"
+            )  # The driver would see the prefix, and send it.
+        lease = lease_of(self._wire.key)
+        if lease is None or not lease.session:
+            refuse(text, in_transaction=lease is not None)
+        return text
+
+    def _borrowed(self) -> Iterator[Connection]:
+        lease = lease_of(self._wire.key)
+        if lease is not None and lease.connection is not None:
+            yield lease.connection
+            return
+        connection = self.pool.take(self.schema, nested=lease is not None)
+        try:
+            yield connection
+        finally:
+            self.pool.give(connection)
+
+    def _open(self) -> None:
+        state = self._state
+        if state.closed:
+            if not self.autoconnect:
+                raise InterfaceError("Error, database connection not opened.")
+            super().connect()
+
+    # Transactions.
+
+    def begin(self, isolation_level: Any = None) -> None:
+        """Begin a transaction with the next statement: BEGIN travels with it, and a block without statements sends nothing."""
+        self._open()
+        level = isolation_level or self._isolation_level
+        self._wire.begin(self._adapter.isolation_level_str(level) if level else None)
+
+    def commit(self) -> None:
+        self._end("COMMIT")
+
+    def rollback(self) -> None:
+        self._end("ROLLBACK")
+
+    def savepoint(self, *args: Any) -> Any:
+        return _Savepoint(self, *args)
+
+    def _end(self, verb: str) -> None:
+        if self._state.closed:
+            raise InterfaceError(f"Cannot {verb.lower()}, database connection not open.")
+        self._control(self._wire.end, verb)
+
+    def _control(self, verb: Callable[[str], None], argument: str) -> None:
+        with __exception_wrapper__:
+            verb(argument)
+
+
+class TenantDatabase(SchemaDatabase):
+    """The database of a tenant."""
+
+    def __init__(self, pool: Pool, tenant: Tenant, **options: Any) -> None:
+        self.tenant = tenant
+        super().__init__(pool, tenant.schema, **options)
+
+
+class SharedDatabase(SchemaDatabase):
+    """The database of the shared schema, for work that belongs to no tenant."""

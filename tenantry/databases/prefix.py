@@ -1,0 +1,32 @@
+"""What goes in front of every statement, so that it finds one schema and no other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tenantry.naming import SchemaName, quoted, quoted_text
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The rendered prefix of one schema, ready for the driver: ``%`` is doubled. Every text ends its line.
+
+    ``public`` is not on the path: a table that is missing is an error instead of public's. ``pg_catalog`` is named behind the schema, so
+    that DDL for a schema that is gone fails instead of landing in ``pg_temp``, which is named last, or PostgreSQL would search it first.
+    """
+
+    inside: str  # For a statement in a transaction. On each of them: a rollback to a savepoint takes the path back.
+    alone: str  # For a message that begins something: the temporary tables of the connection's last user must not be found.
+    session: str  # For a session, in which statements are sent as they are.
+
+    @classmethod
+    def of(cls, schema: SchemaName, *, extensions: SchemaName | None = None, time_zone: str | None = None) -> Prefix:
+        """Render the prefix of *schema*; the *extensions* schema joins the path."""
+        names = [quoted(schema), "pg_catalog", *([quoted(extensions)] if extensions else []), "pg_temp"]
+        settings = [
+            f"search_path TO {', '.join(names)}",
+            *([f"TIME ZONE {quoted_text(time_zone)}"] if time_zone else []),
+        ]
+        local = "".join(f"SET LOCAL {setting};" for setting in settings).replace("%", "%%")
+        lasting = "".join(f"SET {setting};" for setting in settings).replace("%", "%%")
+        return cls(inside=f"{local}\n", alone=f"DISCARD TEMP;{local}\n", session=f"{lasting}\n")

