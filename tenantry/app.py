@@ -24,6 +24,7 @@ logger = logging.getLogger("tenantry")
 P = ParamSpec("P")
 R = TypeVar("R")
 
+SHARED = object()  # In place of an id. Not None: use(None) is a mistake, and not the shared schema.
 _NO_VALUES: Mapping[str, object] = MappingProxyType({})
 
 
@@ -105,7 +106,7 @@ class Tenantry:
         Raises, when the block is entered:
             TransactionOpen: a transaction of a tenant is open here.
         """
-        return Use(self, None, values, beside_transaction)
+        return Use(self, SHARED, values, beside_transaction)
 
     @property
     def current(self) -> Tenant:
@@ -204,8 +205,8 @@ class Tenantry:
         except Exception:
             logger.exception("the hook %s failed for %s", hook, facts[0])
 
-    def _to_bind(self, tenant: str | None, values: Mapping[str, object], beside_transaction: bool) -> Bound:
-        found = None if tenant is None else admit(self.catalog, tenant)
+    def _to_bind(self, tenant: object, values: Mapping[str, object], beside_transaction: bool) -> Bound:
+        found = None if tenant is SHARED else admit(self.catalog, tenant)
         database = self._shared if found is None else self._database(found)
         if not beside_transaction:
             self._refuse_beside_transaction(database)

@@ -68,7 +68,7 @@ class BoundDatabase(DatabaseProxy):  # type: ignore[misc]  # peewee's stub gives
     With *engine* it refuses what another engine has bound; with *tenant_only* it refuses the shared schema.
     """
 
-    __slots__ = ("_entered", "engine", "tenant_only")
+    __slots__ = ("engine", "tenant_only")
 
     def __init__(self, *, engine: object = None, tenant_only: bool = False) -> None:
         for name, value in (("_callbacks", []), ("engine", engine), ("tenant_only", tenant_only)):
@@ -164,6 +164,9 @@ class BoundDatabase(DatabaseProxy):  # type: ignore[misc]  # peewee's stub gives
     def __copy__(self) -> BoundDatabase:
         return self
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a database proxy cannot be pickled: it is whoever is bound, in this process")
+
     # playhouse asks isinstance(database, PostgresqlDatabase). For what asks type(), and for Proxy, it stays a proxy.
     @property
     def __class__(self) -> Any:
@@ -175,7 +178,18 @@ class BoundDatabase(DatabaseProxy):  # type: ignore[misc]  # peewee's stub gives
 
 
 class _ModelBase(peewee.ModelBase):  # type: ignore[misc]  # a metaclass without types
-    """Makes the classes of the models."""
+    """Makes the classes of the models. Their database is their kind's, whatever stands before it among their bases."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any], **kwargs: Any) -> Any:
+        kind = next((base for base in bases if isinstance(base, _ModelBase)), None)
+        if kind is not None:
+            meta = {key: value for key, value in vars(attrs.get("Meta", object)).items() if not key.startswith("_")}
+            if "database" in meta:
+                raise BindingRefused(f"Meta.database of {name}")
+            # peewee lets the first base decide: a mixin that is a plain Model would take the database away.
+            inherited = {"database": kind._meta.database, "schema": kind._meta.schema}
+            attrs = {**attrs, "Meta": type("Meta", (), {**inherited, **meta})}
+        return super().__new__(cls, name, bases, attrs, **kwargs)
 
     def __init__(cls, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

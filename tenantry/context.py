@@ -1,4 +1,4 @@
-"""What is bound here, and what is open here: two ContextVars, and nothing else may touch them."""
+"""What is bound here, and what is open here: carried by ContextVars, each with its owner where it matters."""
 
 from __future__ import annotations
 
@@ -88,14 +88,22 @@ _bound: ContextVar[Bound | None] = ContextVar("tenantry_bound", default=None)
 bound = _bound.get
 
 
-def bind(value: Bound) -> Token[Bound | None]:
-    """Bind *value* in this context; give the token to :func:`unbind`."""
-    return _bound.set(value)
+# What the databases believe of this context: peewee's "connected", and its stack of blocks. It ends with the block in which it began.
+beliefs: ContextVar[Any] = ContextVar("tenantry_beliefs", default=None)
+
+Before = tuple[Token[Bound | None], Any]
 
 
-def unbind(token: Token[Bound | None]) -> None:
+def bind(value: Bound) -> Before:
+    """Bind *value* in this context; give what is returned to :func:`unbind`."""
+    return _bound.set(value), beliefs.get()
+
+
+def unbind(before: Before) -> None:
     """Bring back what was bound before."""
+    token, believed = before
     _bound.reset(token)
+    beliefs.set(believed)
 
 
 class Lease:

@@ -24,7 +24,8 @@ TenantryError
     ├── ServerRefused            it answered, and would not let us in
     ├── ConnectionLost           the connection died under a statement or a transaction
     ├── PoolTimeout              every connection stayed in use for too long
-    └── PoolClosed               the engine was closed
+    ├── PoolClosed               the engine was closed
+    └── EmbeddedFailed           the embedded PostgreSQL did not come up, or did not go down
 
 Those below ServerError are peewee's OperationalError as well, and SessionRequired its InterfaceError: handlers that an application has
 for peewee go on working. What PostgreSQL itself says of a statement (a missing table, a unique key) stays peewee's own error, unchanged.
@@ -228,3 +229,12 @@ class PoolClosed(ServerError):
 
     def __init__(self) -> None:
         super().__init__("the engine is closed: tenants.close() was called")
+
+
+class EmbeddedFailed(ServerError):
+    """The embedded PostgreSQL did not come up, or did not go down."""
+
+    def __init__(self, what: str, *, data: object, log: Sequence[str] = ()) -> None:
+        said = "".join(f"\n  {line}" for line in log)
+        super().__init__(f"the embedded PostgreSQL in {data} {what}" + (f". It said:{said}" if said else ""))
+        self.what, self.data, self.log = what, data, tuple(log)

@@ -45,6 +45,8 @@ SCRUB = (
 # psycopg2 reads dates in the ISO style only and sets it when it connects; where the role's default is another, RESET ALL would bring that back.
 ISO_DATES = "SET DateStyle TO 'ISO';\n"
 
+MAX_BACKOFF_S = 2.0  # A server that restarts is up again in seconds: longer waits only make its users wait for us.
+
 # What libpq and a starting, stopping or crowded server say; anything else (a wrong password) will not be better in a moment. There is no
 # SQLSTATE to go by: psycopg2 has none for an error of connecting.
 _PASSES = re.compile(
@@ -69,7 +71,7 @@ class PoolSettings:
         1_000  # Then it is recycled: a backend keeps about 0.16 MB of catalog for each tenant of 20 tables.
     )
     connect_attempts: int = 4
-    backoff_s: float = 0.1  # Before the second attempt; doubled for each further one, of which a random part is waited.
+    backoff_s: float = 0.2  # The longest wait before the second attempt; doubled for each further one. A random part of it is waited.
     allow_default_path: bool = False
 
     def __post_init__(self) -> None:
@@ -137,7 +139,7 @@ class Connection(psycopg2.extensions.connection):
     def __del__(self) -> None:
         # Whoever had it is gone without giving it back: a thread that died in a transaction. Its place must not be lost with it.
         if self.pool is not None and self.process is this_process():
-            self.pool.give(self)
+            self.pool.discard(self)
 
 
 def _no_poll() -> (
@@ -217,7 +219,7 @@ class Pool:
             place = self._places.get_nowait()
         except Empty:
             place = self._wait(nested)
-        if not place:
+        if not place or self._closed:
             self._places.put(False)  # For the next who waits.
             raise PoolClosed
         try:
@@ -242,7 +244,8 @@ class Pool:
         connection.since = now = time.monotonic()
         if connection.notices:
             del connection.notices[:]  # Or the next tenant would read them.
-        if connection.closed or self._closed:
+        # Whoever gives it back has ended its transaction. Should one ever not have, the next tenant must not find it.
+        if self._closed or connection.get_transaction_status() != IDLE:
             self._close(connection)
         elif len(connection.served) > self.settings.tenants_per_connection:
             self._recycled += 1
@@ -393,7 +396,7 @@ class Pool:
                     raise ServerRefused(address=self.address, reason=reason) from error
                 if attempt == attempts:
                     raise ServerUnreachable(address=self.address, attempts=attempts, reason=reason) from error
-            time.sleep(random.uniform(0, self.settings.backoff_s * 2**attempt))
+            time.sleep(random.uniform(0, min(MAX_BACKOFF_S, self.settings.backoff_s * 2 ** (attempt - 1))))
         raise AssertionError("unreachable")
 
     def _open(self) -> Connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from typing import Any
 
 import peewee
@@ -15,12 +14,12 @@ from playhouse.postgres_ext import FetchManyCursor, PostgresqlExtDatabase
 from psycopg2.sql import Composable
 
 from tenantry.catalog import Tenant
-from tenantry.context import Owner
+from tenantry.context import Owner, beliefs, lease_of
 from tenantry.databases.prefix import Prefix
 from tenantry.databases.rows import Rows, StatementCursor
 from tenantry.databases.streams import ServerCursor
 from tenantry.databases.texts import may_leave_traces, refuse
-from tenantry.databases.wire import Wire, lease_of
+from tenantry.databases.wire import Wire
 from tenantry.errors import ServerError
 from tenantry.naming import SchemaName
 from tenantry.pool import Connection, Pool
@@ -41,9 +40,6 @@ class _State(peewee._ConnectionState):  # type: ignore[misc]  # private in peewe
         self.connected = False  # By connect(), not by a first statement.
         # What another database of this context believes is kept while it matters, and forgotten when it is only "a statement was run".
         self.outer = outer if outer is None or outer.connected or outer.ctx or outer.transactions else outer.outer
-
-
-_states: ContextVar[_State | None] = ContextVar("tenantry_states", default=None)
 
 
 class _Savepoint(peewee._savepoint):  # type: ignore[misc]  # private in peewee, and what atomic() enters
@@ -70,6 +66,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     borrowed for a statement or a transaction.
     """
 
+    _key: tuple[object, str] = (None, "")  # Nobody's, while peewee's __init__ looks whether it is closed.
+
     def __init__(
         self,
         pool: Pool,
@@ -80,10 +78,11 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         on_error: ErrorHook | None = None,
         **options: Any,
     ) -> None:
+        super().__init__(schema, **options)
         self._extensions = extensions
         self._wire = Wire(pool, schema, Prefix.of(schema, extensions=extensions))
+        self._key = self._wire.key
         self._on_error = on_error
-        super().__init__(schema, **options)
         if query_hooks is not None:
             self.query_hooks = query_hooks
 
@@ -104,13 +103,13 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
 
     @property
     def _state(self) -> _State:
-        state = current = _states.get()
+        state = current = beliefs.get()
         while state is not None:
-            if state.key == self._wire.key and state.owner.is_here():
-                return state
+            if state.key == self._key and state.owner.is_here():
+                return state  # type: ignore[no-any-return]  # the context keeps it for us, and does not know what it is
             state = state.outer
-        state = _State(self._wire.key, current)
-        _states.set(state)
+        state = _State(self._key, current)
+        beliefs.set(state)
         return state
 
     @_state.setter
@@ -172,8 +171,13 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Connection]:
         self._open()
-        with __exception_wrapper__, self._wire.session() as connection:
-            yield connection
+        with __exception_wrapper__:
+            lease = self._wire.open_session()
+        try:
+            yield lease.connection
+        finally:
+            with __exception_wrapper__:
+                self._wire.close_session(lease)
 
     def dispose(self) -> None:
         """Forget what this context believes to be open. After a fork the child's pool forgets its connections by itself."""
@@ -271,7 +275,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         if state.closed:
             if not self.autoconnect:
                 raise InterfaceError("Error, database connection not opened.")
-            super().connect()
+            self._connect()
+            state.closed = False  # Not by connect(), which would forget the blocks that have been entered.
 
     # Transactions.
 

@@ -16,8 +16,14 @@ class Prefix:
     """
 
     inside: str  # For a statement in a transaction. On each of them: a rollback to a savepoint takes the path back.
-    alone: str  # For a message that begins something: the temporary tables of the connection's last user must not be found.
+    alone: str  # For a statement that is its own transaction. The temporary tables of the connection's last user must not be found.
     session: str  # For a session, in which statements are sent as they are.
+
+    def begin(self, verb: str) -> str:
+        """Render what begins a transaction with *verb*. DISCARD takes a snapshot, so it has a transaction of its own: SET TRANSACTION must be
+        possible in the one that begins.
+        """
+        return f"BEGIN;DISCARD TEMP;COMMIT;{verb};{self.inside}"
 
     @classmethod
     def of(cls, schema: SchemaName, *, extensions: SchemaName | None = None, time_zone: str | None = None) -> Prefix:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg2
@@ -67,11 +67,11 @@ class Wire:
     def begin(self, level: str | None) -> None:
         """Begin a transaction with the next statement: BEGIN travels with it."""
         lease = lease_of(self.key)
-        verb = f"BEGIN ISOLATION LEVEL {level};" if level else "BEGIN;"
+        verb = f"BEGIN ISOLATION LEVEL {level}" if level else "BEGIN"
         if lease is None:
-            Lease(self.key).keep().waiting.append(verb + self.prefix.alone)
+            Lease(self.key).keep().waiting.append(self.prefix.begin(verb))
         elif lease.session and lease.connection.get_transaction_status() == IDLE:
-            lease.waiting.append(f"{verb}\n")
+            lease.waiting.append(f"{verb};\n")
 
     def end(self, verb: str) -> None:
         """COMMIT or ROLLBACK. A transaction that sent nothing ends without a word; so does the rollback of one whose connection died.
@@ -144,9 +144,8 @@ class Wire:
         connection.marked = True
         return connection
 
-    @contextlib.contextmanager
-    def session(self) -> Iterator[Connection]:
-        """Keep one connection for the block, on which statements are sent as they are; it is scrubbed before it goes back.
+    def open_session(self) -> Lease:
+        """Keep one connection until :meth:`close_session`, on which statements are sent as they are.
 
         Raises:
             SessionRequired: a transaction is open here.
@@ -157,14 +156,28 @@ class Wire:
         lease = Lease(self.key, session=True)
         lease.connection = connection
         try:
-            self._send_verb(
-                connection, (connection.scrub if connection.marked else "") + self.prefix.session, marks=True
-            )
-            lease.keep()
-            yield connection
-        finally:
-            lease.end()
-            self._end_session(connection)
+            self._send_verb(connection, (connection.scrub if connection.marked else "") + self.prefix.session, marks=True)
+        except BaseException:
+            self.pool.discard(connection)
+            raise
+        return lease.keep()
+
+    def close_session(self, lease: Lease) -> None:
+        """Give a session's connection back with nothing on it, whatever state it is in."""
+        lease.end()
+        connection = lease.connection
+        try:
+            if connection.get_transaction_status() not in (IDLE, UNKNOWN):
+                connection.cursor().execute("ROLLBACK")
+            connection.cursor().execute(connection.scrub)
+        except psycopg2.Error:  # It is dead, or as good as dead: the work in the session had its own answers.
+            self.pool.discard(connection)
+        except BaseException:
+            self.pool.discard(connection)
+            raise
+        else:
+            connection.marked = False
+            self.pool.give(connection)
 
     # Inside.
 
@@ -270,20 +283,6 @@ class Wire:
             elif connection.get_transaction_status() == UNKNOWN:
                 raise ConnectionLost(schema=self.schema, in_transaction=True, reason=_first_line(error)) from error
             raise
-
-    def _end_session(self, connection: Connection) -> None:
-        """Give a session's connection back with nothing on it, whatever state it is in."""
-        try:
-            if connection.get_transaction_status() not in (IDLE, UNKNOWN):
-                connection.cursor().execute("ROLLBACK")
-            connection.cursor().execute(connection.scrub)
-            connection.marked = False
-        except BaseException:
-            self.pool.discard(connection)
-            if not connection.closed:
-                raise
-        else:
-            self.pool.give(connection)
 
 
 def error_of_server(error: BaseException) -> bool:

@@ -1,0 +1,479 @@
+"""Statements: each finds its own schema, and leaves nothing on the connection for the next."""
+
+from __future__ import annotations
+
+import gc
+import io
+import logging
+import threading
+
+import peewee
+import psycopg2.sql
+import pytest
+from peewee import fn
+from playhouse.postgres_ext import ServerSide
+from shop import Customer, Invoice, Plan
+
+from tenantry import FixedCatalog, PoolSettings, Tenant, TenantModel
+from tenantry.errors import SessionRequired, TransactionElsewhere
+from tenantry.naming import quoted, schema_name, tenant_id
+
+
+@pytest.fixture
+def one(make_engine):
+    """An engine with a single connection: whatever one statement leaves behind, the next one meets."""
+    return make_engine(pool=PoolSettings(size=1, wait_s=1.0))
+
+
+@pytest.fixture
+def acme(one):
+    with one.use("acme"):
+        yield one.database
+
+
+def value(database, sql, *params):
+    return database.execute_sql(sql, params).fetchone()[0]
+
+
+# Names.
+
+
+def test_two_tenants_have_rows_of_their_own(one):
+    for name in ("acme", "globex"):
+        with one.use(name):
+            Customer.create(name=f"{name}'s")
+    for name in ("acme", "globex"):
+        with one.use(name):
+            assert [customer.name for customer in Customer.select()] == [f"{name}'s"]
+
+
+def test_tenant_and_shared_tables_join_in_one_statement(acme):
+    plan = Plan.create(name="pro")
+    Invoice.create(note="with", plan=plan)
+    Invoice.create(note="without")
+    query = Invoice.select(Invoice.note, Plan.name).join(Plan, peewee.JOIN.LEFT_OUTER).order_by(Invoice.note)
+    assert list(query.tuples()) == [("with", "pro"), ("without", None)]
+
+
+def test_a_table_that_the_tenant_lacks_is_an_error_although_public_has_one(acme, sql):
+    sql("ALTER TABLE t_acme.invoice RENAME TO elsewhere; CREATE TABLE public.invoice AS SELECT 'of nobody' AS note")
+    try:
+        with pytest.raises(peewee.ProgrammingError, match='"invoice" does not exist'):
+            acme.execute_sql("SELECT note FROM invoice")
+    finally:
+        sql("DROP TABLE public.invoice")
+
+
+def test_a_schema_that_is_gone_takes_no_tables(acme, sql):
+    sql("DROP SCHEMA t_acme CASCADE")
+    with pytest.raises(peewee.ProgrammingError, match="permission denied|does not exist"):
+        acme.execute_sql("CREATE TABLE stray (x int)")
+    assert sql("SELECT schemaname FROM pg_tables WHERE tablename = 'stray'") == []
+    assert not Customer.table_exists()
+
+
+def test_a_schema_with_any_name_works(make_engine, sql):
+    name = schema_name('a%s"b\'c; é')
+    sql(f"CREATE SCHEMA {quoted(name).replace('%', '%%')} AUTHORIZATION tenantry_test", ())
+    try:
+        tenants = make_engine(catalog=FixedCatalog([Tenant(tenant_id("odd"), name)]))
+        with tenants.use("odd"):
+            Customer.create_table()
+            Customer.create(name="a")
+            assert Customer.select().where(Customer.name == "a").count() == 1
+            out = io.StringIO()
+            tenants.database.cursor().copy_expert("COPY customer (name) TO STDOUT", out)
+            assert out.getvalue() == "a\n"
+    finally:
+        sql(f"DROP SCHEMA {quoted(name).replace('%', '%%')} CASCADE", ())
+
+
+def test_what_an_extension_brings_is_found_in_the_schema_of_the_extensions(make_engine, sql):
+    sql("CREATE SCHEMA extensions; CREATE FUNCTION extensions.twice(int) RETURNS int LANGUAGE sql AS 'SELECT 2 * $1'")
+    sql("GRANT USAGE ON SCHEMA extensions TO PUBLIC")
+    try:
+        tenants = make_engine(extensions="extensions")
+        with tenants.use("acme"):
+            assert value(tenants.database, "SELECT twice(21)") == 42
+            tenants.database.execute_sql("CREATE TABLE made (x int)")
+            assert sql("SELECT schemaname FROM pg_tables WHERE tablename = 'made'") == [("t_acme",)]
+    finally:
+        sql("DROP SCHEMA extensions CASCADE")
+
+
+def test_raw_sql_in_the_shared_block_finds_the_shared_schema(one):
+    with one.shared():
+        one.database.execute_sql("INSERT INTO plan (name) VALUES ('pro')")
+        assert [plan.name for plan in Plan.select()] == ["pro"]
+
+
+def test_the_time_zone_of_a_tenant_is_no_other_tenants(one):
+    acme, globex = one.database_of("acme"), one.database_of("globex")
+    acme.set_time_zone("Asia/Tokyo")
+    assert value(acme, "SHOW timezone") == "Asia/Tokyo"
+    assert value(globex, "SHOW timezone") != "Asia/Tokyo"
+    with acme.session():
+        assert value(acme, "SHOW timezone") == "Asia/Tokyo"
+
+
+# What raw SQL leaves behind never reaches the next borrower.
+
+LEFT_BEHIND = {
+    "a setting": ("SELECT set_config('work_mem', '1MB', false)", "SELECT current_setting('work_mem') = '1MB'"),
+    "a path": ("SELECT set_config('search_path', 'public', false)", "SELECT current_setting('search_path') = 'public'"),
+    "an advisory lock": (
+        "SELECT pg_advisory_lock(42)",
+        "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())",
+    ),
+    "a prepared statement": ("DO $$BEGIN EXECUTE 'PREPARE left_behind AS SELECT 1'; END$$", "SELECT count(*) > 0 FROM pg_prepared_statements"),
+    "a held cursor": (
+        "DO $$BEGIN EXECUTE 'DECLARE left_behind CURSOR WITH HOLD FOR SELECT 1'; END$$",
+        "SELECT EXISTS (SELECT 1 FROM pg_cursors WHERE name = 'left_behind')",
+    ),
+    "a channel": ("DO $$BEGIN EXECUTE 'LISTEN left_behind'; END$$", "SELECT count(*) > 0 FROM pg_listening_channels()"),
+    "a temporary table": (
+        "DO $$BEGIN EXECUTE 'CREATE TEMP TABLE left_behind (x int)'; END$$",
+        "SELECT to_regclass('pg_temp.left_behind') IS NOT NULL",
+    ),
+    "another role": ("DO $$BEGIN EXECUTE 'SET ROLE ' || quote_ident(session_user); END$$", "SELECT current_setting('role') <> 'none'"),
+}
+
+
+@pytest.mark.parametrize(("leave", "is_there"), LEFT_BEHIND.values(), ids=LEFT_BEHIND)
+def test_what_raw_sql_leaves_behind_is_gone_for_the_next(one, leave, is_there):
+    one.database_of("acme").execute_sql(leave)
+    assert value(one.database_of("globex"), is_there) is False
+
+
+@pytest.mark.parametrize("what", LEFT_BEHIND)
+def test_what_a_transaction_leaves_behind_is_gone_for_the_next(one, what):
+    leave, is_there = LEFT_BEHIND[what]
+    acme, globex = one.database_of("acme"), one.database_of("globex")
+    with acme.atomic():
+        acme.execute_sql(leave)
+        if what not in ("a path", "a channel"):  # The prefix hides the one, and the other begins with the commit.
+            assert value(acme, is_there) is True  # So that this test is known to be able to see it.
+    with globex.atomic():
+        assert value(globex, is_there) is False
+
+
+def test_a_scrub_that_the_next_borrowers_failure_would_undo_is_done_nevertheless(one):
+    acme, globex = one.database_of("acme"), one.database_of("globex")
+    acme.execute_sql("SELECT set_config('work_mem', '1MB', false)")
+    with pytest.raises(peewee.ProgrammingError):
+        globex.execute_sql("selec 1")
+    with pytest.raises(ZeroDivisionError), globex.atomic():
+        Customer.select().sql()
+        globex.execute_sql("SELECT 1")
+        raise ZeroDivisionError
+    assert value(globex, "SHOW work_mem") != "1MB"
+
+
+def test_a_lock_that_a_failing_statement_took_is_gone_for_the_next(one):
+    acme, globex = one.database_of("acme"), one.database_of("globex")
+    with pytest.raises(peewee.DataError):
+        acme.execute_sql("SELECT 1 / (pg_advisory_lock(42)::text <> '')::int::int * 0 / 0")
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    assert value(globex, locks) == 0
+
+
+def test_a_function_called_in_a_query_of_peewees_leaves_nothing_either(one):
+    with one.use("acme"):
+        Customer.create(name="a")
+        Customer.select(fn.set_config("work_mem", "1MB", False)).execute()
+    with one.use("globex"):
+        assert Customer.select(fn.current_setting("work_mem")).union(Customer.raw("SELECT 1")) is not None
+        assert value(one.database, "SHOW work_mem") != "1MB"
+
+
+def test_queries_that_leave_nothing_are_not_followed_by_a_scrub(one):
+    with one.use("acme"):
+        Customer.create(name="a")
+        Customer.select(fn.COUNT(Customer.id), fn.LOWER(fn.MAX(Customer.name))).where(Customer.name.in_(["a"])).tuples().get()
+        connection = one.pool.take("looked at")
+        assert not connection.marked
+        one.pool.give(connection)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SET search_path TO public",
+        "/* c */ -- d\n set role postgres",
+        "RESET ALL",
+        "LISTEN news",
+        "PREPARE p AS SELECT 1",
+        "DISCARD ALL",
+        "LOAD 'x'",
+        "CREATE TEMP TABLE t (x int)",
+        "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+    ],
+)
+def test_raw_sql_that_would_stay_on_the_connection_is_refused(acme, text):
+    with pytest.raises(SessionRequired, match=r"db\.session"):
+        acme.execute_sql(text)
+
+
+@pytest.mark.parametrize("text", ["SET LOCAL work_mem = '1MB'", "SET TRANSACTION READ ONLY", "SET CONSTRAINTS ALL DEFERRED", "CREATE TEMP TABLE t (x int)"])
+def test_what_ends_with_the_transaction_is_not_refused_in_one(acme, text):
+    with acme.atomic():
+        acme.execute_sql(text)
+
+
+def test_a_notice_for_one_tenant_is_not_shown_to_the_next(one):
+    acme, globex = one.database_of("acme"), one.database_of("globex")
+    cursor = acme.execute_sql("DO $$BEGIN RAISE NOTICE 'for acme'; END$$")
+    assert "for acme" in cursor.notices[0]
+    assert globex.execute_sql("SELECT 1").notices == ()
+
+
+# The face of a cursor and of an error.
+
+
+@pytest.mark.parametrize("make", [str, str.encode, lambda text: psycopg2.sql.SQL(text)], ids=["str", "bytes", "Composable"])
+def test_raw_sql_is_text_bytes_or_composed(acme, make):
+    assert acme.execute_sql(make("SELECT %s + 1"), (41,)).fetchone() == (42,)
+
+
+def test_composed_sql_is_rendered_with_a_connection_of_the_pool(acme, one):
+    query = psycopg2.sql.SQL("SELECT {}").format(psycopg2.sql.Literal("it's"))
+    assert value(acme, query) == "it's"
+    with acme.atomic():
+        assert value(acme, query) == value(acme, query) == "it's"
+    assert one.figures().in_use == 0
+
+
+@pytest.mark.parametrize("text", ["", "  \n "])
+def test_an_empty_statement_is_an_error(acme, text):
+    with pytest.raises(peewee.ProgrammingError, match="empty"):
+        acme.execute_sql(text)
+
+
+def test_a_percent_sign_means_what_it_means_to_the_driver(acme):
+    assert value(acme, "SELECT 'a%%b'") == "a%b"
+    assert value(acme, "SELECT %s", "50%") == "50%"
+
+
+@pytest.mark.parametrize("block", [True, False], ids=["in a transaction", "alone"])
+def test_an_error_counts_lines_and_points_as_if_the_statement_were_sent_alone(acme, block):
+    text = "SELECT 1,\n  x frm y"
+    with pytest.raises(peewee.ProgrammingError) as plain:
+        with acme.session():
+            acme.execute_sql(text)
+    with pytest.raises(peewee.ProgrammingError) as ours:
+        if block:
+            with acme.atomic(), acme.atomic():
+                acme.execute_sql(text)
+        else:
+            acme.execute_sql(text)
+    assert str(ours.value) == str(plain.value)
+    assert ours.value.orig.pgerror == plain.value.orig.pgerror
+    assert ours.value.orig.pgcode == plain.value.orig.pgcode
+
+
+def test_an_error_shows_nothing_of_the_prefix(acme):
+    with pytest.raises(peewee.ProgrammingError) as caught:
+        acme.execute_sql("SELECT * FROM nowhere")
+    assert "search_path" not in str(caught.value)
+    assert "LINE 1: SELECT * FROM nowhere" in str(caught.value)
+
+
+def test_rows_can_be_fetched_after_the_connection_has_gone_to_somebody_else(one):
+    cursor = one.database_of("acme").execute_sql("SELECT generate_series(1, 5)")
+    one.database_of("globex").execute_sql("SELECT 'other'")
+    assert (cursor.fetchone(), cursor.fetchmany(2), list(cursor), cursor.fetchone()) == ((1,), [(2,), (3,)], [(4,), (5,)], None)
+    assert (cursor.rowcount, cursor.statusmessage, cursor.description[0].name) == (5, "SELECT 5", "generate_series")
+
+
+def test_a_statement_without_rows_has_none_to_fetch(acme):
+    cursor = acme.execute_sql("INSERT INTO customer (name) VALUES ('a')")
+    assert cursor.rowcount == 1
+    with pytest.raises(psycopg2.ProgrammingError, match="no results"):
+        cursor.fetchone()
+
+
+def test_each_execute_of_a_cursor_is_a_statement_of_the_tenant(acme):
+    with acme.cursor() as cursor:
+        cursor.executemany("INSERT INTO customer (name) VALUES (%s)", [("a",), ("b",)])
+        cursor.execute("SELECT name FROM customer ORDER BY id")
+        assert list(cursor) == [("a",), ("b",)]
+        assert cursor.rowcount == 2
+
+
+def test_a_cursor_that_has_executed_nothing_has_no_rows(acme):
+    cursor = acme.cursor()
+    assert not hasattr(cursor, "rowcount")
+    with pytest.raises(psycopg2.ProgrammingError):
+        cursor.fetchone()
+
+
+def test_copy_reads_and_writes_the_tenants_table(one):
+    with one.use("acme"):
+        one.database.cursor().copy_expert("COPY customer (name) FROM STDIN", io.StringIO("a\nb\n"))
+        assert Customer.select().count() == 2
+    with one.use("globex"):
+        assert Customer.select().count() == 0
+
+
+def test_hooks_and_log_see_the_sql_that_the_user_wrote(one, caplog):
+    events = []
+    one.query_hooks.append(events.append)
+    with caplog.at_level(logging.DEBUG, "peewee"), one.use("acme"):
+        one.database.execute_sql("SELECT 1")
+        with pytest.raises(peewee.ProgrammingError):
+            one.database.execute_sql("SELECT * FROM nowhere")
+    with one.shared():
+        one.database.execute_sql("SELECT 2")
+    assert [event.sql for event in events] == ["SELECT 1", "SELECT * FROM nowhere", "SELECT 2"]
+    assert [type(event.exception) for event in events] == [type(None), peewee.ProgrammingError, type(None)]
+    assert not any("search_path" in record.getMessage() for record in caplog.records)
+
+
+# Results that stay in the server.
+
+
+@pytest.fixture
+def customers(acme):
+    Customer.insert_many([{"name": f"c{number:04}"} for number in range(25)]).execute()
+
+
+def test_a_server_side_query_reads_in_pieces_and_gives_its_connection_back(customers, acme, one):
+    query = ServerSide(Customer.select().order_by(Customer.id), array_size=10)
+    assert [customer.name for customer in query][::12] == ["c0000", "c0012", "c0024"]
+    assert one.figures().in_use == 0
+
+
+def test_a_server_side_query_inside_a_transaction_sees_what_the_transaction_wrote(customers, acme, one):
+    with acme.atomic():
+        Customer.create(name="new")
+        assert len(list(ServerSide(Customer.select()))) == 26
+        Customer.create(name="newer")
+    assert one.figures().in_use == 0
+
+
+def test_other_statements_beside_a_server_side_query_are_no_part_of_its_transaction(make_engine):
+    tenants = make_engine(pool=PoolSettings(size=2))
+    with tenants.use("acme"):
+        Customer.insert_many([{"name": str(number)} for number in range(5)]).execute()
+        seen = 0
+        for customer in ServerSide(Customer.select(), array_size=1):
+            Invoice.create(customer=customer)
+            seen += 1
+            assert Invoice.select().count() == seen
+    assert tenants.figures().in_use == 0
+
+
+def test_a_server_side_query_that_fails_leaves_nothing_open(acme, one):
+    with pytest.raises(peewee.ProgrammingError):
+        acme.execute_sql("SELECT * FROM nowhere", named_cursor=True)
+    assert one.figures().in_use == 0
+    with acme.atomic():
+        assert value(acme, "SELECT 1") == 1
+
+
+def test_a_server_side_query_given_up_half_read_gives_its_place_back(customers, acme, one):
+    rows = iter(ServerSide(Customer.select(), array_size=5))
+    next(rows)
+    del rows
+    gc.collect()
+    assert Customer.select().count() == 25
+    assert one.figures().in_use == 0
+
+
+def test_a_cursor_that_outlives_its_transaction_never_touches_the_connection_again(customers, one):
+    database = one.database
+    with database.atomic():
+        cursor = database.execute_sql("SELECT * FROM customer", named_cursor=True)
+        assert len(cursor.fetchmany(5)) == 5
+    other = one.database_of("globex")
+    with other.atomic():
+        other.execute_sql("SELECT 1")
+        with pytest.raises(psycopg2.ProgrammingError, match="ended with its transaction"):
+            cursor.fetchmany(5)
+        cursor.close()
+        del cursor
+        gc.collect()
+        assert value(other, "SELECT 1") == 1
+
+
+def test_a_rollback_may_take_the_cursor_without_harm(customers, acme):
+    with acme.atomic():
+        with pytest.raises(ZeroDivisionError), acme.atomic():
+            cursor = acme.execute_sql("SELECT * FROM customer", named_cursor=True)
+            cursor.fetchmany(5)
+            raise ZeroDivisionError
+        cursor.close()
+        assert Customer.select().count() == 25
+
+
+def test_a_cursor_is_read_where_it_was_opened(customers, acme):
+    cursor = acme.execute_sql("SELECT * FROM customer", named_cursor=True)
+    caught = []
+
+    def read():
+        try:
+            cursor.fetchmany(5)
+        except TransactionElsewhere as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+    assert len(caught) == 1
+    assert len(cursor.fetchall()) == 25
+    cursor.close()
+
+
+# What needs nothing but peewee's own ways.
+
+
+def test_introspection_sees_the_tenants_schema(acme):
+    assert acme.get_tables() == ["customer", "invoice"]
+    assert acme.table_exists("customer")
+    assert not acme.table_exists("plan")
+    assert Plan.table_exists()
+    assert [column.name for column in acme.get_columns("customer")] == ["id", "name"]
+    assert {index.name for index in acme.get_indexes("customer")} == {"customer_name_key", "customer_pkey"}
+    assert [key.dest_table for key in acme.get_foreign_keys("invoice") if key.column == "customer_id"] == ["customer"]
+    assert acme.get_views() == []
+
+
+def test_playhouses_migrator_changes_the_tenants_table_alone(one):
+    from playhouse.migrate import SchemaMigrator, migrate
+
+    with one.use("acme"):
+        migrate(SchemaMigrator.from_database(one.database).add_column("customer", "email", peewee.TextField(null=True)))
+        assert "email" in [column.name for column in one.database.get_columns("customer")]
+    with one.use("globex"):
+        assert "email" not in [column.name for column in one.database.get_columns("customer")]
+
+
+def test_tables_are_made_and_dropped_in_the_tenants_schema(acme, sql):
+    class Parcel(TenantModel):
+        weight = peewee.IntegerField(index=True)
+
+    acme.create_tables([Parcel])
+    assert sql("SELECT schemaname FROM pg_tables WHERE tablename = 'parcel'") == [("t_acme",)]
+    acme.drop_tables([Parcel])
+    assert not Parcel.table_exists()
+
+
+def test_json_and_dates_and_upserts_work_as_in_peewee(acme):
+    Invoice.create(note="a", data={"items": [1, 2]}, issued="2026-11-23 10:00:00")
+    assert Invoice.get(Invoice.data["items"][0] == 1).data == {"items": [1, 2]}
+    assert Invoice.select().where(Invoice.issued.year == 2026).count() == 1
+    Customer.insert(name="a").on_conflict_ignore().execute()
+    Customer.insert(name="a").on_conflict(conflict_target=[Customer.name], update={Customer.name: "b"}).execute()
+    assert [customer.name for customer in Customer.select()] == ["b"]
+
+
+def test_reflection_and_dataset_see_the_tenants_schema(acme):
+    from playhouse.dataset import DataSet
+    from playhouse.reflection import generate_models
+
+    with pytest.warns(UserWarning, match="plan"):  # The shared table is not in the tenant's schema.
+        assert set(generate_models(acme)) == {"customer", "invoice"}
+        data = DataSet(acme)
+        data["customer"].insert(name="by dataset")
+        assert [row["name"] for row in data["customer"]] == ["by dataset"]
+        data.close()

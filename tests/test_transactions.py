@@ -1,0 +1,595 @@
+"""Transactions: carried by the context, begun with their first statement, and where plain peewee would be when something fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import peewee
+import psycopg2
+import pytest
+from relay import Relay
+from shop import Customer, Invoice, Plan
+
+from tenantry import PoolSettings
+from tenantry.errors import ConnectionLost, PoolTimeout, SessionRequired, TransactionElsewhere, TransactionOpen
+
+
+@pytest.fixture
+def acme(tenants):
+    with tenants.use("acme"):
+        yield tenants.database
+
+
+@pytest.fixture
+def notes(sql):
+    """The notes of acme's invoices, as the superuser sees them."""
+    return lambda schema="t_acme": [row[0] for row in sql(f"SELECT note FROM {schema}.invoice ORDER BY id")]
+
+
+def in_thread(work):
+    """Run *work* in another thread with a copy of this context, as asyncio.to_thread does, and return what it returns or raises."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(contextvars.copy_context().run, work).result(30)
+
+
+# A block ends as it should.
+
+
+def test_a_block_that_ends_well_is_committed(acme, notes):
+    with acme.atomic():
+        Invoice.create(note="a")
+        assert notes() == []
+    assert notes() == ["a"]
+
+
+def test_a_block_that_raises_leaves_nothing(acme, notes):
+    with pytest.raises(ZeroDivisionError), acme.atomic():
+        Invoice.create(note="a")
+        raise ZeroDivisionError
+    assert notes() == []
+
+
+def test_an_inner_block_that_raises_leaves_nothing_of_itself_alone(acme, notes):
+    with acme.atomic():
+        Invoice.create(note="before")
+        with pytest.raises(ZeroDivisionError), acme.atomic():
+            Invoice.create(note="inside")
+            raise ZeroDivisionError
+        Invoice.create(note="after")
+    assert notes() == ["before", "after"]
+
+
+def test_an_inner_block_that_raises_before_anything_was_sent_leaves_the_outer_one_whole(acme, notes):
+    with acme.atomic():
+        with pytest.raises(ZeroDivisionError), acme.atomic():
+            raise ZeroDivisionError
+        Invoice.create(note="after")
+    assert notes() == ["after"]
+
+
+def test_inner_blocks_one_after_another_and_in_each_other_keep_what_they_should(acme, notes):
+    with acme.atomic():
+        with acme.atomic():
+            Invoice.create(note="1")
+            with acme.atomic():
+                Invoice.create(note="2")
+            with pytest.raises(ZeroDivisionError), acme.atomic():
+                Invoice.create(note="3")
+                with acme.atomic():
+                    Invoice.create(note="4")
+                raise ZeroDivisionError
+        with acme.atomic():
+            Invoice.create(note="5")
+    assert notes() == ["1", "2", "5"]
+
+
+def test_a_transaction_can_be_rolled_back_by_hand_and_goes_on(acme, notes):
+    with acme.atomic() as transaction:
+        Invoice.create(note="a")
+        transaction.rollback()
+        Invoice.create(note="b")
+    assert notes() == ["b"]
+
+
+def test_a_decorated_function_is_a_transaction_of_the_tenant_it_is_called_in(tenants, notes):
+    @tenants.database.atomic()
+    def write(note, fail=False):
+        Invoice.create(note=note)
+        if fail:
+            raise ZeroDivisionError
+
+    with tenants.use("acme"):
+        write("a")
+        with pytest.raises(ZeroDivisionError):
+            write("b", fail=True)
+    with tenants.use("globex"):
+        write("c")
+    assert (notes(), notes("t_globex")) == (["a"], ["c"])
+
+
+def test_tenant_and_shared_tables_are_written_in_one_transaction(acme, notes, sql):
+    with pytest.raises(ZeroDivisionError), acme.atomic():
+        Plan.create(name="pro")
+        Invoice.create(note="a")
+        raise ZeroDivisionError
+    assert (notes(), sql("SELECT * FROM public.plan")) == ([], [])
+
+
+def test_manual_commit_is_peewees_own(acme, notes):
+    with acme.manual_commit():
+        acme.begin()
+        Invoice.create(note="a")
+        acme.rollback()
+        acme.begin()
+        Invoice.create(note="b")
+        acme.commit()
+    assert notes() == ["b"]
+
+
+def test_what_was_registered_for_after_the_commit_runs_once_it_is_done(acme, notes):
+    seen = []
+    with acme.atomic():
+        Invoice.create(note="a")
+        acme.after_commit(lambda: seen.append(notes()))
+        assert seen == []
+    assert seen == [["a"]]
+
+
+def test_a_deferred_constraint_refuses_the_commit_and_nothing_stays(acme, notes, sql, tenants):
+    sql("ALTER TABLE t_acme.invoice ADD UNIQUE (note) DEFERRABLE INITIALLY DEFERRED")
+    with pytest.raises(peewee.IntegrityError), acme.atomic():
+        Invoice.create(note="a")
+        Invoice.create(note="a")
+    assert notes() == []
+    assert tenants.figures().in_use == 0
+
+
+def test_the_isolation_level_travels_with_begin(acme):
+    with acme.atomic("SERIALIZABLE"):
+        assert acme.execute_sql("SHOW transaction_isolation").fetchone() == ("serializable",)
+    with acme.atomic():
+        assert acme.execute_sql("SHOW transaction_isolation").fetchone() == ("read committed",)
+
+
+def test_a_snapshot_is_not_taken_before_the_first_statement_on_a_connection_that_must_be_scrubbed(acme):
+    acme.execute_sql("SELECT set_config('tenantry.left', 'behind', false)")
+    with acme.atomic():
+        acme.execute_sql("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+        assert acme.execute_sql("SHOW transaction_isolation").fetchone() == ("serializable",)
+
+
+# The first statement fails: the block is where plain PostgreSQL would be.
+
+
+@pytest.mark.parametrize("broken", ["selec 1", "SELECT * FROM nowhere", "SELECT 1/0"], ids=["syntax", "no table", "at run time"])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_first_statement_that_fails_aborts_the_transaction_although_the_error_is_caught(acme, notes, broken, depth):
+    def block():
+        with pytest.raises(peewee.ProgrammingError if "1/0" not in broken else peewee.DataError):
+            acme.execute_sql(broken)
+        Invoice.create(note="swallowed")
+
+    with pytest.raises(peewee.InternalError, match="aborted"), acme.atomic():
+        if depth == 1:
+            block()
+        else:
+            with acme.atomic():
+                block()
+    assert notes() == []
+
+
+@pytest.mark.parametrize("broken", ["selec 1", "SELECT * FROM nowhere"], ids=["syntax", "no table"])
+def test_an_inner_block_whose_first_statement_fails_is_rolled_back_alone(acme, notes, broken):
+    with acme.atomic():
+        with pytest.raises(peewee.ProgrammingError), acme.atomic():
+            acme.execute_sql(broken)
+        Invoice.create(note="after")
+    assert notes() == ["after"]
+
+
+@pytest.mark.parametrize("broken", ["selec 1", "SELECT * FROM nowhere"], ids=["syntax", "no table"])
+def test_an_inner_block_that_fails_after_earlier_work_leaves_that_work(acme, notes, broken):
+    with acme.atomic():
+        Invoice.create(note="before")
+        with pytest.raises(peewee.ProgrammingError), acme.atomic():
+            acme.execute_sql(broken)
+        Invoice.create(note="after")
+    assert notes() == ["before", "after"]
+
+
+def test_a_value_that_the_driver_refuses_leaves_the_transaction_as_it_was(acme, notes):
+    with pytest.raises(ZeroDivisionError), acme.atomic():
+        with pytest.raises(peewee.ProgrammingError, match="can't adapt"):
+            acme.execute_sql("SELECT %s", (object(),))
+        Invoice.create(note="a")
+        raise ZeroDivisionError
+    assert notes() == []
+
+
+def test_a_swallowed_error_makes_the_end_of_an_inner_block_fail(acme, notes):
+    with acme.atomic():
+        Invoice.create(note="before")
+        with pytest.raises(peewee.InternalError), acme.atomic():
+            with pytest.raises(peewee.ProgrammingError):
+                acme.execute_sql("SELECT * FROM nowhere")
+        Invoice.create(note="after")
+    assert notes() == ["before", "after"]
+
+
+# Raw transaction control keeps its meaning.
+
+
+def test_a_raw_begin_opens_a_transaction_and_a_raw_commit_ends_it(acme, notes, tenants):
+    acme.execute_sql("BEGIN")
+    Invoice.create(note="a")
+    assert (notes(), tenants.figures().in_use) == ([], 1)
+    acme.execute_sql("COMMIT")
+    assert (notes(), tenants.figures().in_use) == (["a"], 0)
+
+
+def test_a_raw_commit_inside_a_block_ends_its_transaction(acme, notes, tenants):
+    with pytest.raises(ZeroDivisionError), acme.atomic():
+        Invoice.create(note="a")
+        acme.execute_sql("COMMIT")
+        assert tenants.figures().in_use == 0
+        raise ZeroDivisionError
+    assert notes() == ["a"]
+
+
+def test_what_follows_a_raw_commit_in_one_text_finds_no_table(acme, sql):
+    sql("CREATE TABLE public.secret AS SELECT 1 AS x; ALTER TABLE public.secret OWNER TO tenantry_test")
+    try:
+        with pytest.raises(peewee.ProgrammingError, match='"secret" does not exist'):
+            acme.execute_sql("COMMIT; SELECT * FROM secret")
+        with acme.atomic() as _, pytest.raises(peewee.ProgrammingError, match='"secret" does not exist'), acme.atomic():
+            Invoice.create(note="a")
+            acme.execute_sql("SAVEPOINT s")
+            acme.execute_sql("ROLLBACK TO s; SELECT * FROM secret")
+    finally:
+        sql("DROP TABLE public.secret")
+
+
+def test_a_rollback_to_a_raw_savepoint_keeps_the_path(acme):
+    with acme.atomic():
+        acme.execute_sql("SAVEPOINT a")
+        acme.execute_sql("ROLLBACK TO a")
+        assert acme.execute_sql("SELECT current_schema()").fetchone() == ("t_acme",)
+
+
+# The transaction belongs to who opened it.
+
+
+def test_a_thread_that_carries_the_context_cannot_use_its_transaction(acme, notes):
+    with acme.atomic():
+        Invoice.create(note="a")
+        with pytest.raises(TransactionElsewhere, match="MainThread") as caught:
+            in_thread(lambda: Invoice.create(note="from the thread"))
+        assert caught.value.schema == "t_acme"
+    assert notes() == ["a"]
+
+
+def test_a_thread_that_carries_a_transaction_which_has_begun_nothing_cannot_use_it_either(acme, notes):
+    with acme.atomic(), pytest.raises(TransactionElsewhere):
+        in_thread(lambda: Invoice.create(note="from the thread"))
+    assert notes() == []
+
+
+def test_a_thread_that_carries_a_transaction_which_is_over_works_by_itself(acme, notes):
+    with acme.atomic():
+        Invoice.create(note="a")
+        context = contextvars.copy_context()
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(context.run, lambda: Invoice.create(note="b")).result(10)
+    assert notes() == ["a", "b"]
+
+
+def test_a_transaction_opened_after_the_context_was_copied_is_not_the_threads(acme, notes):
+    Invoice.select().count()
+    context = contextvars.copy_context()
+    with pytest.raises(ZeroDivisionError), acme.atomic(), ThreadPoolExecutor(1) as executor:
+        Invoice.create(note="rolled back")
+        executor.submit(context.run, lambda: Invoice.create(note="acknowledged")).result(10)
+        raise ZeroDivisionError
+    assert notes() == ["acknowledged"]
+
+
+def test_a_thread_without_the_transaction_never_joins_it(tenants, notes):
+    def write():
+        with tenants.use("acme"):
+            Invoice.create(note="by itself")
+
+    with pytest.raises(ZeroDivisionError), tenants.use("acme"), tenants.database.atomic():
+        Invoice.create(note="rolled back")
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(write).result(10)
+        raise ZeroDivisionError
+    assert notes() == ["by itself"]
+
+
+def test_two_tasks_of_one_thread_have_a_transaction_each(tenants, notes):
+    async def write(note, mine, other, fail):
+        with tenants.use("acme"), tenants.database.atomic():
+            Invoice.create(note=note)
+            mine.set()
+            await other.wait()
+            Invoice.create(note=note)
+            if fail:
+                raise ZeroDivisionError
+
+    async def both():
+        one, two = asyncio.Event(), asyncio.Event()
+        return await asyncio.gather(write("kept", one, two, False), write("lost", two, one, True), return_exceptions=True)
+
+    assert [type(result) for result in asyncio.run(both())] == [type(None), ZeroDivisionError]
+    assert notes() == ["kept", "kept"]
+
+
+def test_a_task_started_inside_a_transaction_is_refused_until_it_is_over(tenants, notes):
+    async def write(note):
+        Invoice.create(note=note)
+
+    async def main():
+        with tenants.use("acme"):
+            with tenants.database.atomic():
+                Invoice.create(note="a")
+                with pytest.raises(TransactionElsewhere, match=r"task 'Task-\d+' in thread 'MainThread'"):
+                    await asyncio.create_task(write("b"))
+                late = asyncio.create_task(write("c"))
+            await late
+
+    asyncio.run(main())
+    assert notes() == ["a", "c"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_forked_child_cannot_use_its_parents_transaction(acme, notes):
+    with acme.atomic():
+        Invoice.create(note="a")
+        child = os.fork()
+        if child == 0:  # pragma: no cover
+            try:
+                Invoice.create(note="b")
+            except TransactionElsewhere as error:
+                os._exit(0 if "another process" in str(error) else 1)
+            os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+    assert notes() == ["a"]
+
+
+def test_a_thread_that_dies_in_a_transaction_gives_its_place_back(tenants, notes):
+    def die():
+        with tenants.use("acme"):
+            tenants.database.begin()
+            Invoice.create(note="a")
+
+    for _ in range(10):  # More often than there are places.
+        thread = threading.Thread(target=die)
+        thread.start()
+        thread.join()
+    assert notes() == []
+    assert tenants.figures().in_use == 0
+
+
+# Another tenant, and a second connection.
+
+
+def test_another_tenant_cannot_be_entered_while_a_transaction_is_open(tenants):
+    with tenants.use("acme"), tenants.database.atomic():
+        with pytest.raises(TransactionOpen, match="t_acme") as caught, tenants.use("globex"):
+            pass
+        assert caught.value.wanted == "t_globex"
+        with pytest.raises(TransactionOpen), tenants.shared():
+            pass
+        with tenants.use("acme"):
+            Invoice.create(note="the same tenant, the same transaction")
+
+
+def test_beside_a_transaction_another_tenants_work_stands_on_its_own(tenants, notes):
+    with pytest.raises(ZeroDivisionError), tenants.use("acme"), tenants.database.atomic():
+        Invoice.create(note="rolled back")
+        with tenants.use("globex", beside_transaction=True):
+            Invoice.create(note="kept")
+        Invoice.create(note="rolled back too")
+        raise ZeroDivisionError
+    assert (notes(), notes("t_globex")) == ([], ["kept"])
+
+
+def test_a_second_connection_inside_a_transaction_is_never_waited_for(make_engine):
+    tenants = make_engine(pool=PoolSettings(size=1, wait_s=30))
+    with tenants.use("acme"), tenants.database.atomic():
+        Invoice.create(note="a")
+        begun = time.monotonic()
+        with pytest.raises(PoolTimeout, match="holds one already"), tenants.use("globex", beside_transaction=True):
+            Invoice.create(note="b")
+        assert time.monotonic() - begun < 5
+
+
+# Connections that die.
+
+
+def kill(database):
+    with pytest.raises(ConnectionLost) as caught:
+        database.execute_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+    return caught.value
+
+
+def test_a_connection_killed_under_a_statement_is_a_connection_lost_and_the_next_statement_works(acme, tenants):
+    error = kill(acme)
+    assert (error.schema, error.in_transaction) == ("t_acme", False)
+    assert isinstance(error, peewee.OperationalError)
+    assert Invoice.select().count() == 0
+    assert tenants.figures().in_use == 0
+
+
+def test_a_transaction_whose_connection_died_goes_on_nowhere(acme, notes, tenants):
+    with pytest.raises(ConnectionLost), acme.atomic():
+        Invoice.create(note="lost")
+        assert kill(acme).in_transaction
+        Invoice.create(note="must not be committed by itself")
+    assert notes() == []
+    assert tenants.figures().in_use == 0
+    Invoice.create(note="works again")
+    assert notes() == ["works again"]
+
+
+def test_an_error_of_the_application_is_not_masked_by_a_dead_connection(acme, tenants):
+    with pytest.raises(ZeroDivisionError), acme.atomic():
+        Invoice.create(note="lost")
+        with acme.atomic():
+            kill(acme)
+            raise ZeroDivisionError
+    assert tenants.figures().in_use == 0
+
+
+def test_a_network_that_is_cut_is_a_connection_lost(server, make_engine):
+    with Relay(server.url) as relay:
+        tenants = make_engine(url=relay.url)
+        with tenants.use("acme"), pytest.raises(ConnectionLost, match="transaction is lost"), tenants.database.atomic():
+            Invoice.create(note="lost")
+            relay.cut()
+            Invoice.create(note="lost")
+
+
+# The driver's connection, and sessions.
+
+
+def test_the_drivers_connection_is_had_inside_a_transaction_with_the_path_set(acme):
+    with acme.atomic():
+        cursor = acme.connection().cursor()
+        cursor.execute("SELECT current_schema()")
+        assert cursor.fetchone() == ("t_acme",)
+
+
+def test_the_drivers_connection_is_not_had_outside_a_transaction(acme):
+    with pytest.raises(SessionRequired, match=r"db\.session"):
+        acme.connection()
+
+
+def test_the_drivers_connection_keeps_its_path_after_a_rollback_to_the_first_savepoint(acme):
+    with acme.atomic():
+        with pytest.raises(ZeroDivisionError), acme.atomic():
+            acme.connection()
+            raise ZeroDivisionError
+        cursor = acme.connection().cursor()
+        cursor.execute("SELECT current_schema()")
+        assert cursor.fetchone() == ("t_acme",)
+
+
+def test_a_session_runs_what_a_transaction_cannot(acme, sql):
+    with pytest.raises(peewee.PeeweeException, match="transaction block"):
+        acme.execute_sql("VACUUM invoice")
+    with acme.session():
+        acme.execute_sql("VACUUM invoice")
+        acme.execute_sql("CREATE INDEX CONCURRENTLY notes ON invoice (note)")
+    assert sql("SELECT schemaname FROM pg_indexes WHERE indexname = 'notes'") == [("t_acme",)]
+
+
+def test_a_session_keeps_what_it_sets_and_leaves_nothing_behind(acme, tenants):
+    with acme.session() as connection:
+        acme.execute_sql("SET statement_timeout = '7s'")
+        acme.execute_sql("CREATE TEMP TABLE scratch (x int)")
+        assert acme.execute_sql("SHOW statement_timeout").fetchone() == ("7s",)
+        assert acme.execute_sql("SELECT count(*) FROM scratch").fetchone() == (0,)
+    assert tenants.figures().in_use == 0
+    cursor = connection.cursor()
+    cursor.execute("SELECT current_setting('statement_timeout'), current_setting('search_path'), to_regclass('pg_temp.scratch')")
+    assert cursor.fetchone() == ("0", '""', None)
+
+
+def test_a_session_can_hold_transactions(acme, notes):
+    with acme.session():
+        with acme.atomic():
+            Invoice.create(note="a")
+        with pytest.raises(ZeroDivisionError), acme.atomic():
+            Invoice.create(note="b")
+            raise ZeroDivisionError
+        with pytest.raises(peewee.InternalError), acme.atomic():
+            with pytest.raises(peewee.ProgrammingError):
+                acme.execute_sql("selec 1")
+            Invoice.create(note="c")
+        with acme.atomic(), acme.atomic():
+            Invoice.create(note="d")
+    assert notes() == ["a", "d"]
+
+
+def test_a_session_cannot_begin_inside_a_transaction(acme):
+    with acme.atomic(), pytest.raises(SessionRequired), acme.session():
+        pass
+
+
+def test_a_session_whose_connection_dies_gives_its_place_back(acme, tenants):
+    with acme.session():
+        kill(acme)
+    assert tenants.figures().in_use == 0
+    assert Invoice.select().count() == 0
+
+
+def test_a_session_that_ends_in_a_transaction_rolls_it_back(acme, notes):
+    with acme.session():
+        acme.execute_sql("BEGIN")
+        Invoice.create(note="a")
+    assert notes() == []
+
+
+# Messages, counted on the wire.
+
+
+@pytest.fixture
+def wired(server, make_engine):
+    """An engine whose messages pass a counting relay, with its connection opened."""
+    with Relay(server.url) as relay:
+        tenants = make_engine(url=relay.url)
+        with tenants.use("acme"):
+            Customer.create(name="first")
+            yield tenants.database, relay
+
+
+def test_a_statement_is_one_message(wired):
+    _, relay = wired
+    with relay.counting() as messages:
+        Customer.get_by_id(1)
+        Customer.create(name="second")
+    assert len(messages) == 2
+
+
+def test_a_transaction_with_one_insert_is_two_messages(wired):
+    database, relay = wired
+    with relay.counting() as messages, database.atomic():
+        Customer.create(name="second")
+    assert len(messages) == 2
+
+
+def test_nested_blocks_with_one_insert_are_two_messages(wired):
+    database, relay = wired
+    with relay.counting() as messages, database.atomic(), database.atomic():
+        Customer.create(name="second")
+    assert len(messages) == 2
+
+
+def test_a_transaction_that_asks_nothing_sends_nothing(wired):
+    database, relay = wired
+    with relay.counting() as messages:
+        with database.atomic(), database.atomic():
+            pass
+        with pytest.raises(ZeroDivisionError), database.atomic():
+            raise ZeroDivisionError
+    assert messages == []
+
+
+def test_every_statement_of_a_transaction_carries_its_path(wired):
+    database, relay = wired
+    with relay.counting() as messages, database.atomic():
+        for name in "abc":
+            Customer.create(name=name)
+    assert all(b'SET LOCAL search_path TO "t_acme", pg_catalog, pg_temp;' in message for message in messages[:-1])
+    assert [message.rstrip(b"\0") for message in messages[-1:]] == [b"COMMIT"]
+
+
+def test_the_drivers_error_is_the_cause_of_a_lost_connection(acme):
+    assert isinstance(kill(acme).__cause__, psycopg2.Error)
