@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import psycopg2.extensions
 
@@ -23,6 +23,7 @@ logger = logging.getLogger("tenantry")
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T", Tenant, None)
 
 SHARED = object()  # In place of an id. Not None: use(None) is a mistake, and not the shared schema.
 _NO_VALUES: Mapping[str, object] = MappingProxyType({})
@@ -42,9 +43,9 @@ class Tenantry:
 
     Making it touches nothing: no file, server, thread or connection.
 
-    *pool* bounds the connections; *databases* is how many tenants' database objects are kept (they are light); *extensions* names the
-    schema that PostgreSQL's extensions live in, if tenants use any; *on_connect* prepares each new driver connection (types to register;
-    not settings, which are scrubbed with everything else).
+    *pool* bounds the connections; *databases* is how many tenants' database objects are kept (they are light);
+    *extensions* names the schema that PostgreSQL's extensions live in, if tenants use any; *on_connect* prepares each
+    new driver connection (types to register; not settings, which are scrubbed with everything else).
 
     Raises:
         ConfigError: a setting cannot work.
@@ -73,25 +74,25 @@ class Tenantry:
         self.database = BoundDatabase(engine=self)
         self.query_hooks: list[Callable[[Any], Any]] = []
         self._hooks = hooks or Hooks()
-        self._options = {
-            "extensions": None if extensions is None else extensions_schema(extensions),
-            "query_hooks": self.query_hooks,
-        }
+        self._extensions = None if extensions is None else extensions_schema(extensions)
         self._databases: DatabaseCache[TenantDatabase] = DatabaseCache(
             databases, made=self._made, evicted=self._evicted
         )
         self._shared = SharedDatabase(
             self.pool,
             schema_name(shared_schema),
+            extensions=self._extensions,
+            query_hooks=self.query_hooks,
             on_error=functools.partial(self._tell, "server_error", None),
-            **self._options,
         )
 
-    def use(self, tenant: str, *, beside_transaction: bool = False, **values: object) -> Use:
-        """Work for *tenant* until the block ends. Blocks nest, and the outer tenant comes back. Also decorates a function.
+    def use(self, tenant: str, *, beside_transaction: bool = False, **values: object) -> Use[Tenant]:
+        """Work for *tenant* until the block ends. Blocks nest, and the outer tenant comes back. Also decorates a
+        function.
 
-        *values* travel with it (:attr:`values`), and can never stand for the tenant. An open transaction keeps another tenant out, unless
-        *beside_transaction* says that its work shall have its own connection and stay when that transaction is rolled back.
+        *values* travel with it (:attr:`values`), and can never stand for the tenant. An open transaction keeps another
+        tenant out, unless *beside_transaction* says that its work shall have its own connection and stay when that
+        transaction is rolled back.
 
         Raises, when the block is entered:
             InvalidTenantId: *tenant* is not an id; nothing was asked.
@@ -100,7 +101,7 @@ class Tenantry:
         """
         return Use(self, tenant, values, beside_transaction)
 
-    def shared(self, *, beside_transaction: bool = False, **values: object) -> Use:
+    def shared(self, *, beside_transaction: bool = False, **values: object) -> Use[None]:
         """Work with the shared tables alone until the block ends: for what belongs to no tenant.
 
         Raises, when the block is entered:
@@ -128,7 +129,7 @@ class Tenantry:
 
     @property
     def values(self) -> Mapping[str, object]:
-        """The values that were given to the innermost block, with those of the blocks around it where they name others."""
+        """The values given to the innermost block, with those of the blocks around it where they name others."""
         here = self._bound()
         return here.values if here is not None else _NO_VALUES
 
@@ -153,7 +154,8 @@ class Tenantry:
         return self._database(admit(self.catalog, tenant))
 
     def warm_up(self, on: Iterable[str] = (), *, connections: int | None = None) -> int:
-        """Open connections and make the databases of the tenants *on* ahead of the first requests; return how many are open.
+        """Open connections and make the databases of the tenants *on* ahead of the first requests; return how many are
+        open.
 
         Raises:
             ServerError: the server cannot be reached.
@@ -187,8 +189,13 @@ class Tenantry:
         return self._databases.get(key, functools.partial(self._make, tenant))
 
     def _make(self, tenant: Tenant) -> TenantDatabase:
-        on_error = functools.partial(self._tell, "server_error", tenant)
-        return TenantDatabase(self.pool, tenant, on_error=on_error, **self._options)
+        return TenantDatabase(
+            self.pool,
+            tenant,
+            extensions=self._extensions,
+            query_hooks=self.query_hooks,
+            on_error=functools.partial(self._tell, "server_error", tenant),
+        )
 
     def _made(self, _: str, database: TenantDatabase) -> None:
         self._tell("database_made", database.tenant)
@@ -222,20 +229,23 @@ class Tenantry:
                 raise TransactionOpen(open_on=schema, wanted=database.schema)
 
 
-class Use:
-    """The block that :meth:`Tenantry.use` and :meth:`Tenantry.shared` give. Above a function it enters anew at each call."""
+class Use(Generic[T]):
+    """The block that :meth:`Tenantry.use` and :meth:`Tenantry.shared` give.
+
+    Above a function it enters anew at each call.
+    """
 
     __slots__ = ("_asked", "_engine", "_token")
 
     def __init__(
-        self, engine: Tenantry, tenant: str | None, values: Mapping[str, object], beside_transaction: bool
+        self, engine: Tenantry, tenant: object, values: Mapping[str, object], beside_transaction: bool
     ) -> None:
         self._engine, self._asked = engine, (tenant, values, beside_transaction)
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> T:
         here = self._engine._to_bind(*self._asked)
         self._token = bind(here)
-        return here.tenant
+        return here.tenant  # type: ignore[return-value]  # a Tenant for use(), None for shared()
 
     def __exit__(self, *error: object) -> None:
         unbind(self._token)
@@ -243,7 +253,7 @@ class Use:
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
         def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-            with Use(self._engine, *self._asked):
+            with Use[T](self._engine, *self._asked):
                 return function(*args, **kwargs)
 
         return inside

@@ -1,7 +1,11 @@
 """The models, and the proxies that find their database each time they need one: the database of whoever is bound."""
 
+# The proxy overrides peewee's, whose stubs promise its own block classes and a settable __class__.
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -13,15 +17,15 @@ from tenantry.context import Bound, bound
 from tenantry.databases import SchemaDatabase
 from tenantry.errors import BindingRefused, NoTenantBound, NothingBound
 
-# What can be answered without a server: how SQL is rendered for PostgreSQL and values are converted. Models, fields and queries ask for it
-# anywhere, at import time too. What is not here needs a tenant, or the shared schema.
+# What can be answered without a server: how SQL is rendered for PostgreSQL and values are converted. Models, fields and
+# queries ask for it anywhere, at import time too. What is not here needs a tenant, or the shared schema.
 _DIALECT = frozenset(
     """
-    compound_select_parentheses conflict_statement conflict_update context_class default_values_insert extract_date field_types
-    for_update from_timestamp get_binary_type get_context_options get_noop_select get_sql_context index_schema_prefix
-    index_using_precedes_table index_value_literals interval json_methods last_insert_id limit_max nulls_ordering operations param quote
-    random returning_clause rows_affected safe_create_index safe_drop_index sequences to_timestamp truncate_date truncate_table
-    use_concat_function _adapter _field_types _operations
+    compound_select_parentheses conflict_statement conflict_update context_class default_values_insert extract_date
+    field_types for_update from_timestamp get_binary_type get_context_options get_noop_select get_sql_context
+    index_schema_prefix index_using_precedes_table index_value_literals interval json_methods last_insert_id limit_max
+    nulls_ordering operations param quote random returning_clause rows_affected safe_create_index safe_drop_index
+    sequences to_timestamp truncate_date truncate_table use_concat_function _adapter _field_types _operations
     """.split()
 )
 
@@ -39,11 +43,11 @@ class _Template(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse has n
 template = _Template()
 
 
-class _LateBlock(peewee._callable_context_manager):  # type: ignore[misc]  # what makes peewee's own blocks work as decorators
+class _LateBlock(peewee._callable_context_manager):
     """A block of a proxy's: its database is looked up once, when it is entered.
 
-    peewee's proxies look again when they leave, and pop another tenant's stack if the tenant has changed; and `@db.atomic()` above a
-    function would need, and keep, the tenant of the moment in which the module is imported.
+    peewee's proxies look again when they leave, and pop another tenant's stack if the tenant has changed; and
+    `@db.atomic()` above a function would need, and keep, the tenant of the moment in which the module is imported.
     """
 
     __slots__ = ("_args", "_block", "_kwargs", "_method", "_proxy")
@@ -62,7 +66,7 @@ class _LateBlock(peewee._callable_context_manager):  # type: ignore[misc]  # wha
         return self._block.__exit__(*error)
 
 
-class BoundDatabase(DatabaseProxy):  # type: ignore[misc]  # peewee's stub gives its methods no types
+class BoundDatabase(DatabaseProxy):
     """A peewee database that is, at each use, the database of the tenant or shared schema that is bound there.
 
     With *engine* it refuses what another engine has bound; with *tenant_only* it refuses the shared schema.
@@ -107,22 +111,22 @@ class BoundDatabase(DatabaseProxy):  # type: ignore[misc]  # peewee's stub gives
 
     # Blocks.
 
-    def atomic(self, *args: Any, **kwargs: Any) -> _LateBlock:
+    def atomic(self, *args: Any, **kwargs: Any) -> Any:
         return _LateBlock(self, "atomic", *args, **kwargs)
 
-    def transaction(self, *args: Any, **kwargs: Any) -> _LateBlock:
+    def transaction(self, *args: Any, **kwargs: Any) -> Any:
         return _LateBlock(self, "transaction", *args, **kwargs)
 
-    def savepoint(self, *args: Any) -> _LateBlock:
-        return _LateBlock(self, "savepoint", *args)
+    def savepoint(self) -> Any:
+        return _LateBlock(self, "savepoint")
 
-    def manual_commit(self) -> _LateBlock:
+    def manual_commit(self) -> Any:
         return _LateBlock(self, "manual_commit")
 
-    def connection_context(self) -> _LateBlock:
+    def connection_context(self) -> Any:
         return _LateBlock(self, "connection_context")
 
-    def session(self) -> _LateBlock:
+    def session(self) -> Any:
         return _LateBlock(self, "session")
 
     def __enter__(self) -> Any:
@@ -132,17 +136,20 @@ class BoundDatabase(DatabaseProxy):  # type: ignore[misc]  # peewee's stub gives
         return self.current("this block").__exit__(*error)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:  # @database above a function
-        decorated: Callable[..., Any] = peewee._callable_context_manager.__call__(self, function)
-        return decorated
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
 
-    def _build_ctx(self) -> BoundDatabase:
-        return self
+        return inside
 
     # What would tie it to the database of the moment.
 
     @property
     def obj(self) -> Any:
-        """What peewee's and playhouse's code takes for "the database behind the proxy"; outside a block, one that cannot be connected."""
+        """What peewee's and playhouse's code takes for "the database behind the proxy"; outside a block, one that
+        cannot be connected.
+        """
         here = bound()
         return template if here is None or (here.tenant is None and self.tenant_only) else here.database
 
@@ -168,7 +175,7 @@ class BoundDatabase(DatabaseProxy):  # type: ignore[misc]  # peewee's stub gives
         raise TypeError("a database proxy cannot be pickled: it is whoever is bound, in this process")
 
     # playhouse asks isinstance(database, PostgresqlDatabase). For what asks type(), and for Proxy, it stays a proxy.
-    @property
+    @property  # type: ignore[misc]  # read-only, as it should be
     def __class__(self) -> Any:
         return SchemaDatabase
 
@@ -177,8 +184,10 @@ class BoundDatabase(DatabaseProxy):  # type: ignore[misc]  # peewee's stub gives
         raise BindingRefused("database.Model")
 
 
-class _ModelBase(peewee.ModelBase):  # type: ignore[misc]  # a metaclass without types
+class _ModelBase(peewee.ModelBase):
     """Makes the classes of the models. Their database is their kind's, whatever stands before it among their bases."""
+
+    _meta: Any  # peewee's, on each class.
 
     def __new__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any], **kwargs: Any) -> Any:
         kind = next((base for base in bases if isinstance(base, _ModelBase)), None)
@@ -189,11 +198,12 @@ class _ModelBase(peewee.ModelBase):  # type: ignore[misc]  # a metaclass without
             # peewee lets the first base decide: a mixin that is a plain Model would take the database away.
             inherited = {"database": kind._meta.database, "schema": kind._meta.schema}
             attrs = {**attrs, "Meta": type("Meta", (), {**inherited, **meta})}
-        return super().__new__(cls, name, bases, attrs, **kwargs)
+        return super().__new__(cls, name, bases, attrs, **kwargs)  # type: ignore[no-untyped-call]
 
     def __init__(cls, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Fields that depend on the driver (JSON, blobs) have asked for their database while the class was made: a tenant's, if one was bound.
+        # Fields that depend on the driver (JSON, blobs) have asked for their database while the class was made: a
+        # tenant's, if one was bound.
         for hook in cls._meta._db_hooks:
             hook(template)
 
@@ -210,7 +220,8 @@ class TenantModel(peewee.Model, metaclass=_ModelBase):
 
 
 class SharedModel(peewee.Model, metaclass=_ModelBase):
-    """A table that all tenants share, in `public` or the schema that its Meta names. Its queries need `use()` or `shared()`.
+    """A table that all tenants share, in `public` or the schema that its Meta names. Its queries need `use()` or
+    `shared()`.
 
     Inside a tenant it is used over the tenant's connection, so that one transaction can write both.
     """

@@ -50,8 +50,11 @@ class Tenant:
 class Catalog(Protocol):
     """Anything that knows the tenants: a table, a settings file, a call to another service."""
 
-    def get(self, id: TenantId, /) -> Tenant | None:
-        """Return the tenant of this id, whatever its state; None when there is none. Called by each `use()`: it must be quick."""
+    def get(self, tenant: TenantId, /) -> Tenant | None:
+        """Return the tenant of this id, whatever its state; None when there is none.
+
+        Called by each `use()`: it must be quick.
+        """
         ...
 
     def __iter__(self) -> Iterator[Tenant]:
@@ -81,8 +84,8 @@ class FixedCatalog:
                 raise ConfigError(f"the tenants {other!r} and {tenant.id!r} would share the schema {tenant.schema!r}")
             self._tenants[tenant.id] = tenant
 
-    def get(self, id: TenantId, /) -> Tenant | None:
-        return self._tenants.get(id)
+    def get(self, tenant: TenantId, /) -> Tenant | None:
+        return self._tenants.get(tenant)
 
     def __iter__(self) -> Iterator[Tenant]:
         return iter(self._tenants.values())
@@ -95,10 +98,10 @@ def find(catalog: Catalog, text: object) -> Tenant:
         InvalidTenantId: *text* is not an id; the catalog was not asked.
         UnknownTenant: the catalog has no such tenant.
     """
-    id = tenant_id(text)
-    tenant = catalog.get(id)
+    checked = tenant_id(text)
+    tenant = catalog.get(checked)
     if tenant is None:
-        raise UnknownTenant(id)
+        raise UnknownTenant(checked)
     return tenant
 
 

@@ -88,7 +88,8 @@ _bound: ContextVar[Bound | None] = ContextVar("tenantry_bound", default=None)
 bound = _bound.get
 
 
-# What the databases believe of this context: peewee's "connected", and its stack of blocks. It ends with the block in which it began.
+# What the databases believe of this context: peewee's "connected", and its stack of blocks. It ends with the block in
+# which it began.
 beliefs: ContextVar[Any] = ContextVar("tenantry_beliefs", default=None)
 
 Before = tuple[Token[Bound | None], Any]
@@ -109,8 +110,8 @@ def unbind(before: Before) -> None:
 class Lease:
     """A connection that a context keeps for longer than a statement: for a transaction, or for a session.
 
-    It is carried by the context, not by the thread or the database: a task or thread that was started inside the block sees it and is
-    refused, one that was started elsewhere does not see it and cannot join it by accident.
+    It is carried by the context, not by the thread or the database: a task or thread that was started inside the block
+    sees it and is refused, one that was started elsewhere does not see it and cannot join it by accident.
     """
 
     __slots__ = ("__weakref__", "connection", "key", "outer", "over", "owner", "session", "waiting")

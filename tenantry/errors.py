@@ -27,8 +27,9 @@ TenantryError
     ├── PoolClosed               the engine was closed
     └── EmbeddedFailed           the embedded PostgreSQL did not come up, or did not go down
 
-Those below ServerError are peewee's OperationalError as well, and SessionRequired its InterfaceError: handlers that an application has
-for peewee go on working. What PostgreSQL itself says of a statement (a missing table, a unique key) stays peewee's own error, unchanged.
+Those below ServerError are peewee's OperationalError as well, and SessionRequired its InterfaceError: handlers that an
+application has for peewee go on working. What PostgreSQL itself says of a statement (a missing table, a unique key)
+stays peewee's own error, unchanged.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ class UnsafeDefaultPath(ConfigError):
 
     def __init__(self, *, role: str, database: str, path: str) -> None:
         super().__init__(
-            f"role {role!r} starts in database {database!r} with search_path {path!r}: SQL that escapes its tenant (a COMMIT inside raw "
-            f'SQL) would find tables there. Once, as an administrator: ALTER ROLE "{role}" IN DATABASE "{database}" SET search_path = \'\'; '
-            "or pass allow_default_path=True."
+            f"role {role!r} starts in database {database!r} with search_path {path!r}: SQL that escapes its tenant (a "
+            "COMMIT inside raw SQL) would find tables there. Once, as an administrator: "
+            f'ALTER ROLE "{role}" IN DATABASE "{database}" SET search_path = \'\'; or pass allow_default_path=True.'
         )
         self.role, self.database, self.path = role, database, path
 
@@ -74,7 +75,10 @@ class InvalidName(TenantryError, ValueError):
 
 
 class InvalidTenantId(InvalidName):
-    """Not the id of a tenant. Ids are refused, never corrected: two spellings of one id would be two ways to one tenant."""
+    """Not the id of a tenant.
+
+    Ids are refused, never corrected: two spellings of one id would be two ways to one tenant.
+    """
 
 
 class InvalidSchemaName(InvalidName):
@@ -88,7 +92,8 @@ class NothingBound(TenantryError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what} needs a tenant or the shared schema, and nothing is bound here: run it inside `with {self.wanted}:`"
+            f"{what} needs a tenant or the shared schema, and nothing is bound here: run it inside "
+            f"`with {self.wanted}:`"
         )
         self.what = what
 
@@ -153,23 +158,29 @@ class TransactionError(TenantryError):
 
 
 class TransactionElsewhere(TransactionError):
-    """The open transaction belongs to another thread, task or process. PostgreSQL runs one statement at a time in a transaction."""
+    """The open transaction belongs to another thread, task or process.
+
+    PostgreSQL runs one statement at a time in a transaction.
+    """
 
     def __init__(self, *, schema: str, owner: str) -> None:
         super().__init__(
-            f"the transaction that is open on {schema!r} here belongs to {owner}: end it first, or start this work outside of it (a task or "
-            "thread that is started inside a transaction carries it along)"
+            f"the transaction that is open on {schema!r} here belongs to {owner}: end it first, or start this work "
+            "outside of it (a task or thread that is started inside a transaction carries it along)"
         )
         self.schema, self.owner = schema, owner
 
 
 class TransactionOpen(TransactionError):
-    """Another tenant cannot be entered while a transaction is open: its work would need a second connection, and not be part of it."""
+    """Another tenant cannot be entered while a transaction is open:
+
+    its work would need a second connection, and not be part of it.
+    """
 
     def __init__(self, *, open_on: str, wanted: str) -> None:
         super().__init__(
-            f"a transaction is open on {open_on!r}: end it before entering {wanted!r}, or say use(..., beside_transaction=True) for work "
-            "that shall stay when it is rolled back"
+            f"a transaction is open on {open_on!r}: end it before entering {wanted!r}, or say use(..., "
+            "beside_transaction=True) for work that shall stay when it is rolled back"
         )
         self.open_on, self.wanted = open_on, wanted
 
@@ -191,7 +202,10 @@ class ServerUnreachable(ServerError):
 
 
 class ServerRefused(ServerError):
-    """The server answered, and would not let us in: a wrong password, an unknown database or role, a rule of pg_hba.conf."""
+    """The server answered, and would not let us in:
+
+    a wrong password, an unknown database or role, a rule of pg_hba.conf.
+    """
 
     def __init__(self, *, address: str, reason: str) -> None:
         super().__init__(f"the PostgreSQL server at {address} refused the connection: {reason}")
@@ -212,14 +226,15 @@ class PoolTimeout(ServerError):
 
     def __init__(self, *, size: int, waited_s: float, holders: Sequence[str], nested: bool) -> None:
         why = (
-            "A transaction that is open here holds one already, so waiting for a second could wait for ever: a block inside another "
-            "tenant's transaction gets one only when it is free. "
+            "A transaction that is open here holds one already, so waiting for a second could wait for ever: a block "
+            "inside another tenant's transaction gets one only when it is free. "
             if nested
             else ""
         )
         super().__init__(
             f"no connection was free after {waited_s:g} s (pool_size={size}). {why}In use, longest first: "
-            f"{'; '.join(holders) or 'none, they were returned just now'}. Shorten the transactions, or raise pool_size."
+            f"{'; '.join(holders) or 'none, they were returned just now'}. Shorten the transactions, or raise "
+            "pool_size."
         )
         self.size, self.waited_s, self.holders, self.nested = size, waited_s, tuple(holders), nested
 

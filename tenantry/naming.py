@@ -20,7 +20,8 @@ _ID_RULE = "is not a tenant id: 1 to 48 of a-z, 0-9, '-' and '_', beginning and 
 def tenant_id(text: object) -> TenantId:
     """Check *text* and return it as the id of a tenant: subdomains and UUIDs fit.
 
-    Nothing is folded, trimmed or replaced. What is not an id is refused, for two spellings of one id would be two ways to one tenant.
+    Nothing is folded, trimmed or replaced. What is not an id is refused, for two spellings of one id would be two ways
+    to one tenant.
 
     Raises:
         InvalidTenantId: *text* is not a string, or not ``[a-z0-9]([a-z0-9_-]{0,46}[a-z0-9])?``.
@@ -72,8 +73,8 @@ def extensions_schema(text: object) -> SchemaName:
     """
     if text == "public":
         raise ConfigError(
-            "extensions_schema='public' would put public on every tenant's path, and a missing table would silently be public's: move the "
-            "extensions to a schema of their own (ALTER EXTENSION ... SET SCHEMA extensions)"
+            "extensions='public' would put public on every tenant's path, and a missing table would silently be "
+            "public's: move the extensions to a schema of their own (ALTER EXTENSION ... SET SCHEMA extensions)"
         )
     return schema_name(text)
 

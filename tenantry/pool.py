@@ -1,7 +1,8 @@
 """The connections to one server: few, shared by all tenants, lent for a statement or a transaction.
 
-What makes the pool cheap: a free place and an idle connection are taken from two C structures whose single operations are atomic, so there
-is no lock on the way of a statement; and an idle connection is judged by its socket, not by a question to the server.
+What makes the pool cheap: a free place and an idle connection are taken from two C structures whose single operations
+are atomic, so there is no lock on the way of a statement; and an idle connection is judged by its socket, not by a
+question to the server.
 """
 
 from __future__ import annotations
@@ -36,23 +37,25 @@ from tenantry.errors import (
 IDLE = psycopg2.extensions.TRANSACTION_STATUS_IDLE
 UNKNOWN = psycopg2.extensions.TRANSACTION_STATUS_UNKNOWN
 
-# All that DISCARD ALL does, spelled out, for that one is refused beside other statements. In a transaction of its own, so that neither the
-# failure nor the rollback of what follows undoes it, and so that what follows still begins with its first query (SET TRANSACTION, snapshots).
+# All that DISCARD ALL does, spelled out, for that one is refused beside other statements. In a transaction of its own,
+# so that neither the failure nor the rollback of what follows undoes it, and so that what follows still begins with its
+# first query (SET TRANSACTION, snapshots).
 SCRUB = (
     "BEGIN; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; "
     "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP; COMMIT;\n"
 )
-# psycopg2 reads dates in the ISO style only and sets it when it connects; where the role's default is another, RESET ALL would bring that back.
+# psycopg2 reads dates in the ISO style only and sets it when it connects; where the role's default is another, RESET
+# ALL would bring that back.
 ISO_DATES = "SET DateStyle TO 'ISO';\n"
 
 MAX_BACKOFF_S = 2.0  # A server that restarts is up again in seconds: longer waits only make its users wait for us.
 
-# What libpq and a starting, stopping or crowded server say; anything else (a wrong password) will not be better in a moment. There is no
-# SQLSTATE to go by: psycopg2 has none for an error of connecting.
+# What libpq and a starting, stopping or crowded server say; anything else (a wrong password) will not be better in a
+# moment. There is no SQLSTATE to go by: psycopg2 has none for an error of connecting.
 _PASSES = re.compile(
-    r"connection refused|no such file or directory|timeout expired|timed out|server closed the connection|connection reset|"
-    r"could not connect|network is unreachable|no route to host|starting up|shutting down|too many clients|connection slots|"
-    r"could not translate host name|in recovery mode|not yet accepting",
+    r"connection refused|no such file or directory|timeout expired|timed out|server closed the connection|"
+    r"connection reset|could not connect|network is unreachable|no route to host|could not translate host name|"
+    r"starting up|shutting down|in recovery mode|not yet accepting|too many clients|connection slots",
     re.IGNORECASE,
 )
 
@@ -67,11 +70,11 @@ class PoolSettings:
     idle_s: float = (
         300.0  # Then it is closed: below the 350 s after which common load balancers drop it without a word.
     )
-    tenants_per_connection: int = (
-        1_000  # Then it is recycled: a backend keeps about 0.16 MB of catalog for each tenant of 20 tables.
-    )
+    # Then it is recycled: a backend keeps about 0.16 MB of catalog for each tenant of 20 tables.
+    tenants_per_connection: int = 1_000
     connect_attempts: int = 4
-    backoff_s: float = 0.2  # The longest wait before the second attempt; doubled for each further one. A random part of it is waited.
+    # The longest wait before the second attempt; doubled for each further one. A random part of it is waited.
+    backoff_s: float = 0.2
     allow_default_path: bool = False
 
     def __post_init__(self) -> None:
@@ -137,29 +140,27 @@ class Connection(psycopg2.extensions.connection):
     process: object
 
     def __del__(self) -> None:
-        # Whoever had it is gone without giving it back: a thread that died in a transaction. Its place must not be lost with it.
+        # Whoever had it is gone without giving it back: a thread that died in a transaction. Its place must not be lost
+        # with it.
         if self.pool is not None and self.process is this_process():
             self.pool.discard(self)
 
 
-def _no_poll() -> (
-    Any
-):  # pragma: no cover  # Windows has no poll(). There select() has no limit on descriptors' numbers.
-    class Select:
-        def register(self, descriptor: int, _: int) -> None:
-            self._descriptor = descriptor
+class _Select:  # pragma: no cover
+    """Stands for poll() on Windows, which has none; there select() knows no limit on the numbers of descriptors."""
 
-        def poll(self, timeout: float) -> list[Any]:
-            return select.select([self._descriptor], [], [], timeout)[0]
+    def register(self, descriptor: int, _: int) -> None:
+        self._descriptor = descriptor
 
-    return Select()
+    def poll(self, timeout: float) -> list[Any]:
+        return select.select([self._descriptor], [], [], timeout)[0]
 
 
 class Pool:
     """The connections to one server, bounded by configuration and never by the number of tenants.
 
-    Nothing is opened before it is needed. After a fork the child begins with an empty pool: the sockets are its parent's, and to close one
-    would end the parent's session.
+    Nothing is opened before it is needed. After a fork the child begins with an empty pool: the sockets are its
+    parent's, and to close one would end the parent's session.
     """
 
     def __init__(
@@ -178,7 +179,8 @@ class Pool:
         _pools.add(self)
 
     def _reset(self) -> None:
-        # Reentrant: the collector may end a forgotten connection, which comes back here, while this thread holds the lock.
+        # Reentrant: the collector may end a forgotten connection, which comes back here, while this thread holds the
+        # lock.
         self._lock = threading.RLock()
         self._places: SimpleQueue[bool] = SimpleQueue()  # True is a place; False says that the pool is closed.
         self._idle: deque[Connection] = deque()
@@ -208,7 +210,8 @@ class Pool:
     def take(self, schema: str, *, nested: bool = False) -> Connection:
         """Lend a connection to somebody who works on *schema*; :meth:`give` it back.
 
-        With *nested*, whoever asks holds a connection already, and gets this one only if it is free: to wait could be to wait for itself.
+        With *nested*, whoever asks holds a connection already, and gets this one only if it is free: to wait could be
+        to wait for itself.
 
         Raises:
             PoolTimeout: none was free in time.
@@ -237,7 +240,10 @@ class Pool:
         return connection
 
     def give(self, connection: Connection) -> None:
-        """Take *connection* back. Harmless when it is here already: the garbage collector may end a cursor and its connection in any order."""
+        """Take *connection* back.
+
+        Harmless when it is here already: the garbage collector may end a cursor and its connection in any order.
+        """
         if connection.pool is not self:
             return
         connection.pool = None
@@ -289,8 +295,8 @@ class Pool:
         ok = _answers(connection)
         self.give(connection) if ok else self.discard(connection)
         latency = time.perf_counter() - begun
-        error = None if ok else ServerUnreachable(address=self.address, attempts=1, reason="it did not answer")
-        return Health(ok, latency, error, self.figures())
+        silence = None if ok else ServerUnreachable(address=self.address, attempts=1, reason="it did not answer")
+        return Health(ok, latency, silence, self.figures())
 
     def figures(self) -> PoolFigures:
         """Return what can be counted without asking the server or stopping anybody."""
@@ -335,11 +341,8 @@ class Pool:
         except Empty:
             with self._lock:
                 self._timeouts += 1
-            holders = self.holders()
-            error = PoolTimeout(
-                size=self.settings.size, waited_s=wait_s, holders=[str(holder) for holder in holders], nested=nested
-            )
-            raise error from None
+            holders = [str(holder) for holder in self.holders()]
+            raise PoolTimeout(size=self.settings.size, waited_s=wait_s, holders=holders, nested=nested) from None
         finally:
             with self._lock:
                 self._waiting -= 1
@@ -357,13 +360,17 @@ class Pool:
     def _is_alive(self, connection: Connection) -> bool:
         if connection.closed:
             return False
-        # Nothing is under way on an idle connection: what can be read there is a goodbye, or news (a changed setting) that nobody asked for.
+        # Nothing is under way on an idle connection: what can be read there is a goodbye, or news (a changed setting)
+        # that nobody asked for.
         if not connection.poller.poll(0) and time.monotonic() - connection.since < self.settings.ask_after_s:
             return True
         return _answers(connection)
 
     def _sweep(self, now: float) -> None:
-        """Close what has been idle for too long. There is no thread for it: who gives a connection back does it, now and then."""
+        """Close what has been idle for too long.
+
+        There is no thread for it: who gives a connection back does it, now and then.
+        """
         self._next_sweep = now + max(self.settings.idle_s / 10, 0.1)
         while True:
             try:
@@ -410,7 +417,7 @@ class Pool:
             connection.close()
             raise
         connection.process, connection.served = this_process(), set()
-        connection.poller = select.poll() if hasattr(select, "poll") else _no_poll()
+        connection.poller = select.poll() if hasattr(select, "poll") else _Select()
         connection.poller.register(connection.fileno(), getattr(select, "POLLIN", 0))
         self._version = connection.server_version
         with self._lock:

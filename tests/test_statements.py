@@ -66,14 +66,14 @@ def test_a_table_that_the_tenant_lacks_is_an_error_although_public_has_one(acme,
 
 def test_a_schema_that_is_gone_takes_no_tables(acme, sql):
     sql("DROP SCHEMA t_acme CASCADE")
-    with pytest.raises(peewee.ProgrammingError, match="permission denied|does not exist"):
+    with pytest.raises(peewee.ProgrammingError, match=r"permission denied|does not exist"):
         acme.execute_sql("CREATE TABLE stray (x int)")
     assert sql("SELECT schemaname FROM pg_tables WHERE tablename = 'stray'") == []
     assert not Customer.table_exists()
 
 
 def test_a_schema_with_any_name_works(make_engine, sql):
-    name = schema_name('a%s"b\'c; é')
+    name = schema_name("a%s\"b'c; é")
     sql(f"CREATE SCHEMA {quoted(name).replace('%', '%%')} AUTHORIZATION tenantry_test", ())
     try:
         tenants = make_engine(catalog=FixedCatalog([Tenant(tenant_id("odd"), name)]))
@@ -125,7 +125,10 @@ LEFT_BEHIND = {
         "SELECT pg_advisory_lock(42)",
         "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())",
     ),
-    "a prepared statement": ("DO $$BEGIN EXECUTE 'PREPARE left_behind AS SELECT 1'; END$$", "SELECT count(*) > 0 FROM pg_prepared_statements"),
+    "a prepared statement": (
+        "DO $$BEGIN EXECUTE 'PREPARE left_behind AS SELECT 1'; END$$",
+        "SELECT count(*) > 0 FROM pg_prepared_statements",
+    ),
     "a held cursor": (
         "DO $$BEGIN EXECUTE 'DECLARE left_behind CURSOR WITH HOLD FOR SELECT 1'; END$$",
         "SELECT EXISTS (SELECT 1 FROM pg_cursors WHERE name = 'left_behind')",
@@ -135,7 +138,10 @@ LEFT_BEHIND = {
         "DO $$BEGIN EXECUTE 'CREATE TEMP TABLE left_behind (x int)'; END$$",
         "SELECT to_regclass('pg_temp.left_behind') IS NOT NULL",
     ),
-    "another role": ("DO $$BEGIN EXECUTE 'SET ROLE ' || quote_ident(session_user); END$$", "SELECT current_setting('role') <> 'none'"),
+    "another role": (
+        "DO $$BEGIN EXECUTE 'SET ROLE ' || quote_ident(session_user); END$$",
+        "SELECT current_setting('role') <> 'none'",
+    ),
 }
 
 
@@ -189,7 +195,9 @@ def test_a_function_called_in_a_query_of_peewees_leaves_nothing_either(one):
 def test_queries_that_leave_nothing_are_not_followed_by_a_scrub(one):
     with one.use("acme"):
         Customer.create(name="a")
-        Customer.select(fn.COUNT(Customer.id), fn.LOWER(fn.MAX(Customer.name))).where(Customer.name.in_(["a"])).tuples().get()
+        Customer.select(fn.COUNT(Customer.id), fn.LOWER(fn.MAX(Customer.name))).where(
+            Customer.name.in_(["a"])
+        ).tuples().get()
         connection = one.pool.take("looked at")
         assert not connection.marked
         one.pool.give(connection)
@@ -214,7 +222,15 @@ def test_raw_sql_that_would_stay_on_the_connection_is_refused(acme, text):
         acme.execute_sql(text)
 
 
-@pytest.mark.parametrize("text", ["SET LOCAL work_mem = '1MB'", "SET TRANSACTION READ ONLY", "SET CONSTRAINTS ALL DEFERRED", "CREATE TEMP TABLE t (x int)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SET LOCAL work_mem = '1MB'",
+        "SET TRANSACTION READ ONLY",
+        "SET CONSTRAINTS ALL DEFERRED",
+        "CREATE TEMP TABLE t (x int)",
+    ],
+)
 def test_what_ends_with_the_transaction_is_not_refused_in_one(acme, text):
     with acme.atomic():
         acme.execute_sql(text)
@@ -230,7 +246,9 @@ def test_a_notice_for_one_tenant_is_not_shown_to_the_next(one):
 # The face of a cursor and of an error.
 
 
-@pytest.mark.parametrize("make", [str, str.encode, lambda text: psycopg2.sql.SQL(text)], ids=["str", "bytes", "Composable"])
+@pytest.mark.parametrize(
+    "make", [str, str.encode, lambda text: psycopg2.sql.SQL(text)], ids=["str", "bytes", "Composable"]
+)
 def test_raw_sql_is_text_bytes_or_composed(acme, make):
     assert acme.execute_sql(make("SELECT %s + 1"), (41,)).fetchone() == (42,)
 
@@ -281,7 +299,12 @@ def test_an_error_shows_nothing_of_the_prefix(acme):
 def test_rows_can_be_fetched_after_the_connection_has_gone_to_somebody_else(one):
     cursor = one.database_of("acme").execute_sql("SELECT generate_series(1, 5)")
     one.database_of("globex").execute_sql("SELECT 'other'")
-    assert (cursor.fetchone(), cursor.fetchmany(2), list(cursor), cursor.fetchone()) == ((1,), [(2,), (3,)], [(4,), (5,)], None)
+    assert (cursor.fetchone(), cursor.fetchmany(2), list(cursor), cursor.fetchone()) == (
+        (1,),
+        [(2,), (3,)],
+        [(4,), (5,)],
+        None,
+    )
     assert (cursor.rowcount, cursor.statusmessage, cursor.description[0].name) == (5, "SELECT 5", "generate_series")
 
 
@@ -355,10 +378,8 @@ def test_other_statements_beside_a_server_side_query_are_no_part_of_its_transact
     tenants = make_engine(pool=PoolSettings(size=2))
     with tenants.use("acme"):
         Customer.insert_many([{"name": str(number)} for number in range(5)]).execute()
-        seen = 0
-        for customer in ServerSide(Customer.select(), array_size=1):
+        for seen, customer in enumerate(ServerSide(Customer.select(), array_size=1), start=1):
             Invoice.create(customer=customer)
-            seen += 1
             assert Invoice.select().count() == seen
     assert tenants.figures().in_use == 0
 

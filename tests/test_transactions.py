@@ -1,4 +1,7 @@
-"""Transactions: carried by the context, begun with their first statement, and where plain peewee would be when something fails."""
+"""Transactions:
+
+carried by the context, begun with their first statement, and where plain peewee would be when something fails.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,9 @@ def notes(sql):
 
 
 def in_thread(work):
-    """Run *work* in another thread with a copy of this context, as asyncio.to_thread does, and return what it returns or raises."""
+    """Run *work* in another thread with a copy of this context, as asyncio.to_thread does, and return what it returns
+    or raises.
+    """
     with ThreadPoolExecutor(1) as executor:
         return executor.submit(contextvars.copy_context().run, work).result(30)
 
@@ -166,7 +171,9 @@ def test_a_snapshot_is_not_taken_before_the_first_statement_on_a_connection_that
 # The first statement fails: the block is where plain PostgreSQL would be.
 
 
-@pytest.mark.parametrize("broken", ["selec 1", "SELECT * FROM nowhere", "SELECT 1/0"], ids=["syntax", "no table", "at run time"])
+@pytest.mark.parametrize(
+    "broken", ["selec 1", "SELECT * FROM nowhere", "SELECT 1/0"], ids=["syntax", "no table", "at run time"]
+)
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_first_statement_that_fails_aborts_the_transaction_although_the_error_is_caught(acme, notes, broken, depth):
     def block():
@@ -323,7 +330,9 @@ def test_two_tasks_of_one_thread_have_a_transaction_each(tenants, notes):
 
     async def both():
         one, two = asyncio.Event(), asyncio.Event()
-        return await asyncio.gather(write("kept", one, two, False), write("lost", two, one, True), return_exceptions=True)
+        return await asyncio.gather(
+            write("kept", one, two, False), write("lost", two, one, True), return_exceptions=True
+        )
 
     assert [type(result) for result in asyncio.run(both())] == [type(None), ZeroDivisionError]
     assert notes() == ["kept", "kept"]
@@ -498,7 +507,9 @@ def test_a_session_keeps_what_it_sets_and_leaves_nothing_behind(acme, tenants):
         assert acme.execute_sql("SELECT count(*) FROM scratch").fetchone() == (0,)
     assert tenants.figures().in_use == 0
     cursor = connection.cursor()
-    cursor.execute("SELECT current_setting('statement_timeout'), current_setting('search_path'), to_regclass('pg_temp.scratch')")
+    cursor.execute(
+        "SELECT current_setting('statement_timeout'), current_setting('search_path'), to_regclass('pg_temp.scratch')"
+    )
     assert cursor.fetchone() == ("0", '""', None)
 
 

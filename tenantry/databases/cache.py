@@ -14,8 +14,9 @@ T = TypeVar("T")
 class DatabaseCache(Generic[T]):
     """At most *size* values by name; the one that was not asked for longest makes room.
 
-    lru-dict 1.4.1 crashes the interpreter when several threads use it without a lock and its keys run Python code to hash or compare, or when
-    it has a callback. So: one lock round every call, keys that are ``str``, no callback; and *evicted* is told after the lock is released.
+    lru-dict 1.4.1 crashes the interpreter when several threads use it without a lock and its keys run Python code to
+    hash or compare, or when it has a callback. So: one lock round every call, keys that are ``str``, no callback; and
+    *evicted* is told after the lock is released.
     """
 
     def __init__(self, size: int, *, made: Callable[[str, T], None], evicted: Callable[[str, T], None]) -> None:

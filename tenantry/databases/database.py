@@ -1,5 +1,8 @@
 """The peewee databases: peewee's own words and rules on top of the wire."""
 
+# peewee's stubs leave out its private names, which its own subclasses live on.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import contextlib
@@ -9,7 +12,7 @@ from typing import Any
 
 import peewee
 import psycopg2
-from peewee import InterfaceError, RawQuery, SelectBase, __exception_wrapper__
+from peewee import InterfaceError, RawQuery, SelectBase
 from playhouse.postgres_ext import FetchManyCursor, PostgresqlExtDatabase
 from psycopg2.sql import Composable
 
@@ -24,25 +27,32 @@ from tenantry.errors import ServerError
 from tenantry.naming import SchemaName
 from tenantry.pool import Connection, Pool
 
+__exception_wrapper__ = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in peewee's stubs
+
 ErrorHook = Callable[[Exception], None]
 
 
-class _State(peewee._ConnectionState):  # type: ignore[misc]  # private in peewee, and what all its methods work on
-    """What the application believes of one database in one context: open or not, and peewee's stack of transaction blocks.
+class _State(peewee._ConnectionState):
+    """What the application believes of one database in one context: open or not, and peewee's stack of transaction
+    blocks.
 
-    Nothing hangs on it that a server knows of; that is the context's Lease. peewee keeps this in a threading.local, where the tasks of one
-    thread share a stack: a block of one would be taken for a savepoint in the other's transaction.
+    Nothing hangs on it that a server knows of; that is the context's Lease. peewee keeps this in a threading.local,
+    where the tasks of one thread share a stack: a block of one would be taken for a savepoint in the other's
+    transaction.
     """
 
     def __init__(self, key: tuple[object, str], outer: _State | None) -> None:
         super().__init__()
         self.key, self.owner = key, Owner()
         self.connected = False  # By connect(), not by a first statement.
-        # What another database of this context believes is kept while it matters, and forgotten when it is only "a statement was run".
-        self.outer = outer if outer is None or outer.connected or outer.ctx or outer.transactions else outer.outer
+        # What another database of this context believes is kept while it matters, and forgotten when it is only "a
+        # statement was run".
+        if outer is not None and not (outer.connected or outer.ctx or outer.transactions):
+            outer = outer.outer
+        self.outer: _State | None = outer
 
 
-class _Savepoint(peewee._savepoint):  # type: ignore[misc]  # private in peewee, and what atomic() enters
+class _Savepoint(peewee._savepoint):
     """peewee's savepoint, with its verbs on a way of their own."""
 
     def _begin(self) -> None:
@@ -60,10 +70,11 @@ class _Savepoint(peewee._savepoint):  # type: ignore[misc]  # private in peewee,
 
 
 class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse has no types
-    """A peewee database whose every statement finds the tables of one schema. It is light: it holds no connection and no transaction.
+    """A peewee database whose every statement finds the tables of one schema. It is light: it holds no connection and
+    no transaction.
 
-    ``connect()`` and ``close()`` keep peewee's rules (twice is an error, so is closing in a transaction) and hold nothing: a connection is
-    borrowed for a statement or a transaction.
+    ``connect()`` and ``close()`` keep peewee's rules (twice is an error, so is closing in a transaction) and hold
+    nothing: a connection is borrowed for a statement or a transaction.
     """
 
     _key: tuple[object, str] = (None, "")  # Nobody's, while peewee's __init__ looks whether it is closed.
@@ -160,8 +171,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     def session(self) -> contextlib.AbstractContextManager[Connection]:
         """Keep one connection for the block, for what PostgreSQL refuses in a transaction or keeps in a session.
 
-        LISTEN, VACUUM, CREATE INDEX CONCURRENTLY, session settings: statements are sent as they are, the path is set in the session, and all of
-        it is scrubbed when the block ends.
+        LISTEN, VACUUM, CREATE INDEX CONCURRENTLY, session settings: statements are sent as they are, the path is set in
+        the session, and all of it is scrubbed when the block ends.
 
         Raises:
             SessionRequired: a transaction is open here.
@@ -180,11 +191,17 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
                 self._wire.close_session(lease)
 
     def dispose(self) -> None:
-        """Forget what this context believes to be open. After a fork the child's pool forgets its connections by itself."""
+        """Forget what this context believes to be open.
+
+        After a fork the child's pool forgets its connections by itself.
+        """
         self._state.reset()
 
     def set_time_zone(self, timezone: str) -> None:
-        """Use *timezone* in the statements of this database object: it becomes part of their prefix. peewee's SET would stay on the connection."""
+        """Use *timezone* in the statements of this database object:
+
+        it becomes part of their prefix. peewee's SET would stay on the connection.
+        """
         self._wire.prefix = Prefix.of(self.schema, extensions=self._extensions, time_zone=timezone)
 
     # Statements.
@@ -209,7 +226,10 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         return self._observed(sql, params, self._run_raw, bool(named_cursor))
 
     def _observed(self, sql: Any, params: Any, run: Callable[[Any, Any, bool], Any], option: bool) -> Any:
-        """Run a statement as peewee does: logged, told to the hooks with the SQL that the user wrote, its errors in peewee's classes."""
+        """Run a statement as peewee does:
+
+        logged, told to the hooks with the SQL that the user wrote, its errors in peewee's classes.
+        """
         self._log_query(sql, params)
         begun = time.perf_counter() if self.query_hooks else None
         try:
@@ -247,8 +267,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
 
     def _raw_text(self, sql: Any) -> str:
         if isinstance(sql, Composable):
-            with contextlib.closing(self._borrowed()) as lend:
-                sql = sql.as_string(next(lend))
+            with self._borrowed() as connection:
+                sql = sql.as_string(connection)
         text: str = sql.decode() if isinstance(sql, bytes) else sql
         if not text.strip():
             raise psycopg2.ProgrammingError(
@@ -259,6 +279,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
             refuse(text, in_transaction=lease is not None)
         return text
 
+    @contextlib.contextmanager
     def _borrowed(self) -> Iterator[Connection]:
         lease = lease_of(self._wire.key)
         if lease is not None and lease.connection is not None:
@@ -281,7 +302,10 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     # Transactions.
 
     def begin(self, isolation_level: Any = None) -> None:
-        """Begin a transaction with the next statement: BEGIN travels with it, and a block without statements sends nothing."""
+        """Begin a transaction with the next statement:
+
+        BEGIN travels with it, and a block without statements sends nothing.
+        """
         self._open()
         level = isolation_level or self._isolation_level
         self._wire.begin(self._adapter.isolation_level_str(level) if level else None)

@@ -11,17 +11,19 @@ from tenantry.naming import SchemaName, quoted, quoted_text
 class Prefix:
     """The rendered prefix of one schema, ready for the driver: ``%`` is doubled. Every text ends its line.
 
-    ``public`` is not on the path: a table that is missing is an error instead of public's. ``pg_catalog`` is named behind the schema, so
-    that DDL for a schema that is gone fails instead of landing in ``pg_temp``, which is named last, or PostgreSQL would search it first.
+    ``public`` is not on the path: a table that is missing is an error instead of public's. ``pg_catalog`` is named
+    behind the schema, so that DDL for a schema that is gone fails instead of landing in ``pg_temp``, which is named
+    last, or PostgreSQL would search it first.
     """
 
     inside: str  # For a statement in a transaction. On each of them: a rollback to a savepoint takes the path back.
-    alone: str  # For a statement that is its own transaction. The temporary tables of the connection's last user must not be found.
+    # For a statement that is its own transaction. The temporary tables of the connection's last user must not be found.
+    alone: str
     session: str  # For a session, in which statements are sent as they are.
 
     def begin(self, verb: str) -> str:
-        """Render what begins a transaction with *verb*. DISCARD takes a snapshot, so it has a transaction of its own: SET TRANSACTION must be
-        possible in the one that begins.
+        """Render what begins a transaction with *verb*. DISCARD takes a snapshot, so it has a transaction of its own:
+        SET TRANSACTION must be possible in the one that begins.
         """
         return f"BEGIN;DISCARD TEMP;COMMIT;{verb};{self.inside}"
 

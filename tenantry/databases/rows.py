@@ -19,8 +19,8 @@ def _nothing_to_fetch() -> Row | None:
 class Rows:
     """The result of one statement, with the face of a driver's cursor.
 
-    The rows are taken off the driver's cursor at once: psycopg2 refuses to fetch when the connection has been closed since, and by then it
-    serves somebody else.
+    The rows are taken off the driver's cursor at once: psycopg2 refuses to fetch when the connection has been closed
+    since, and by then it serves somebody else.
     """
 
     __slots__ = ("_left", "closed", "description", "fetchone", "notices", "rowcount", "statusmessage")
@@ -61,7 +61,8 @@ class StatementCursor:
     """What ``db.cursor()`` gives: each ``execute()`` on it is a statement of the tenant."""
 
     def __init__(self, execute: Callable[..., Any], copy: Callable[..., Any]) -> None:
-        self._execute, self._copy, self._rows = execute, copy, None
+        self._execute, self._copy = execute, copy
+        self._rows: Any = None
 
     def execute(self, sql: Any, params: Any = None) -> None:
         self._rows = self._execute(sql, params)

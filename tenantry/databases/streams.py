@@ -18,9 +18,9 @@ from tenantry.pool import IDLE, Connection
 class ServerCursor:
     """A cursor in the server, with the face of a driver's cursor.
 
-    psycopg2's named cursors write their own DECLARE, which cannot carry a prefix, and peewee declares them WITH HOLD: the server would store
-    the whole result, and keep it in the session when the connection goes to somebody else. This one lives in a transaction: the open one,
-    or one of its own that ends when the cursor is closed or read to its end.
+    psycopg2's named cursors write their own DECLARE, which cannot carry a prefix, and peewee declares them WITH HOLD:
+    the server would store the whole result, and keep it in the session when the connection goes to somebody else. This
+    one lives in a transaction: the open one, or one of its own that ends when the cursor is closed or read to its end.
     """
 
     itersize, arraysize, rowcount, lastrowid = 2_000, 1, -1, None
@@ -112,5 +112,8 @@ class ServerCursor:
         return self._connection.pool is not None and self._connection.lent == self._lent
 
     def _is_alive(self) -> bool:
-        """Say whether its transaction is still open. Once it is over the connection may be somebody else's, and an error would abort their work."""
+        """Say whether its transaction is still open.
+
+        Once it is over the connection may be somebody else's, and an error would abort their work.
+        """
         return not self.closed and self._is_lent() and self._connection.get_transaction_status() != IDLE

@@ -1,4 +1,7 @@
-"""What the text of a statement tells. It is looked at to refuse, or to clean up more than is needed; never to leave the prefix away."""
+"""What the text of a statement tells.
+
+It is looked at to refuse, or to clean up more than is needed; never to leave the prefix away.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,25 @@ _STAYS = re.compile(
 )
 _TEMPORARY = re.compile(_BLANK + r"create\s+(?:(?:local|global)\s+)?temp(?:orary)?\b", re.IGNORECASE | re.DOTALL)
 
-# Words that stand before a parenthesis in what peewee renders, and leave nothing on a connection: SQL's own, types, and functions that only
-# compute. It need not be complete: what is not here costs the next statement on the connection a few microseconds.
+# Words that stand before a parenthesis in what peewee renders, and leave nothing on a connection: SQL's own, types, and
+# functions that only compute. It need not be complete: what is not here costs the next statement on the connection a
+# few microseconds.
 _HARMLESS = frozenset(
     """
-    all and any array as asc between by case check conflict cross cube default desc distinct else end except exists filter first following
-    for foreign from full group groups having ilike in include inner insert intersect into is join key last lateral left like limit
-    materialized not nothing null nulls offset on or order outer over partition preceding primary range recursive references returning right
-    rollup rows select set sets similar some then to union unique update using values when where window with within
-    bit char character decimal float interval numeric time timestamp varchar varying
-    abs avg bool_and bool_or btrim cast ceil ceiling char_length coalesce concat concat_ws count cume_dist date_part date_trunc dense_rank
-    every exp extract first_value floor format greatest initcap json_agg json_build_array json_build_object json_object_agg jsonb_agg
-    jsonb_array_elements jsonb_array_length jsonb_build_array jsonb_build_object jsonb_object_agg jsonb_set lag last_value lead least left
-    length ln log lower lpad ltrim max md5 min mod now nth_value ntile nullif octet_length percent_rank percentile_cont percentile_disc
-    position power random rank regexp_replace repeat replace reverse right round row row_number rpad rtrim sign split_part sqrt stddev
-    stddev_pop stddev_samp string_agg strpos substr substring sum to_char to_date to_number to_timestamp to_tsquery to_tsvector trim trunc
-    ts_rank upper var_pop var_samp variance array_agg array_length unnest plainto_tsquery phraseto_tsquery websearch_to_tsquery
+    all and any array as asc between by case check conflict cross cube default desc distinct else end except exists
+    filter first following for foreign from full group groups having ilike in include inner insert intersect into is
+    join key last lateral left like limit materialized not nothing null nulls offset on or order outer over partition
+    preceding primary range recursive references returning right rollup rows select set sets similar some then to union
+    unique update using values when where window with within bit char character decimal float interval numeric time
+    timestamp varchar varying abs avg bool_and bool_or btrim cast ceil ceiling char_length coalesce concat concat_ws
+    count cume_dist date_part date_trunc dense_rank every exp extract first_value floor format greatest initcap json_agg
+    json_build_array json_build_object json_object_agg jsonb_agg jsonb_array_elements jsonb_array_length
+    jsonb_build_array jsonb_build_object jsonb_object_agg jsonb_set lag last_value lead least left length ln log lower
+    lpad ltrim max md5 min mod now nth_value ntile nullif octet_length percent_rank percentile_cont percentile_disc
+    position power random rank regexp_replace repeat replace reverse right round row row_number rpad rtrim sign
+    split_part sqrt stddev stddev_pop stddev_samp string_agg strpos substr substring sum to_char to_date to_number
+    to_timestamp to_tsquery to_tsvector trim trunc ts_rank upper var_pop var_samp variance array_agg array_length unnest
+    plainto_tsquery phraseto_tsquery websearch_to_tsquery
     """.split()
 )
 _CALLED = re.compile(r"(?<![\w\"$])([a-z_][\w$]*)\s*\(", re.IGNORECASE)
@@ -51,15 +57,17 @@ def refuse(sql: str, *, in_transaction: bool) -> None:
     what = _STAYS.match(sql) or (not in_transaction and _TEMPORARY.match(sql))
     if what:
         raise SessionRequired(
-            f"this would stay on a connection that other tenants use, and is taken off it before its next use: {_shortened(sql)!r}. Say SET "
-            "LOCAL, or make the temporary table, inside db.atomic(); or run it in `with db.session():`"
+            f"this would stay on a connection that other tenants use, and is taken off it before its next use: "
+            f"{_shortened(sql)!r}. Say SET LOCAL, or make the temporary table, inside db.atomic(); or run it in `with "
+            "db.session():`"
         )
 
 
 def may_leave_traces(sql: str) -> bool:
-    """Say whether SQL that peewee has rendered may leave something on the connection: it calls a function that is not known to be harmless.
+    """Say whether SQL that peewee has rendered may leave something on the connection.
 
-    A function can set what lasts longer than its statement: ``set_config(..., false)``, ``pg_advisory_lock``, or one that calls them.
+    It may when it calls a function that is not known to be harmless: ``set_config(..., false)``,
+    ``pg_advisory_lock``, or one that calls them.
     """
     verdict = _verdicts.get(sql)
     if verdict is None:

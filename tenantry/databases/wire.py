@@ -1,7 +1,8 @@
 """How statements of one schema reach the server, and what is left of a transaction when one of them fails.
 
-Who keeps a connection is decided by one fact, looked at after each message: the transaction status that libpq holds locally. Idle, and the
-connection goes back to the pool; anything else, and the context keeps it. So a raw BEGIN or COMMIT needs no bookkeeping of its own.
+Who keeps a connection is decided by one fact, looked at after each message: the transaction status that libpq holds
+locally. Idle, and the connection goes back to the pool; anything else, and the context keeps it. So a raw BEGIN or
+COMMIT needs no bookkeeping of its own.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Wire:
     def run(self, send: Send, *, marks: bool) -> Rows:
         """Send one statement, in the context's transaction or alone, and return its rows.
 
-        With *marks* it may leave something on the connection that no text shows: the next borrower's message begins by scrubbing it.
+        With *marks* it may leave something on the connection that no text shows: the next borrower's message begins by
+        scrubbing it.
 
         Raises:
             psycopg2.Error: what the server or the driver says of it.
@@ -62,7 +64,8 @@ class Wire:
         self._settle(lease, connection)
         return rows
 
-    # What begins and ends transactions. These verbs have a way of their own: they are never recognised in the text of a statement.
+    # What begins and ends transactions. These verbs have a way of their own: they are never recognised in the text of a
+    # statement.
 
     def begin(self, level: str | None) -> None:
         """Begin a transaction with the next statement: BEGIN travels with it."""
@@ -74,29 +77,34 @@ class Wire:
             lease.waiting.append(f"{verb};\n")
 
     def end(self, verb: str) -> None:
-        """COMMIT or ROLLBACK. A transaction that sent nothing ends without a word; so does the rollback of one whose connection died.
+        """COMMIT or ROLLBACK. A transaction that sent nothing ends without a word; so does the rollback of one whose
+        connection died.
 
         Raises:
             ConnectionLost: the connection died: whether a COMMIT was done is not known.
-            psycopg2.Error: the server refuses the commit (a deferred constraint, a serialization failure) and has rolled back.
+            psycopg2.Error: the server refuses the commit (a deferred constraint, a serialization failure) and has
+                rolled back.
         """
         lease = lease_of(self.key)
         if lease is None:
             return
         connection = lease.connection
-        begun = connection is not None and not (lease.session and connection.get_transaction_status() == IDLE)
         lease.waiting.clear()
+        if connection is None:
+            lease.end()
+            return
         try:
-            if begun and (verb == "COMMIT" or not connection.closed):
+            if connection.get_transaction_status() != IDLE and (verb == "COMMIT" or not connection.closed):
                 self._send_verb(connection, verb)
         finally:
-            if connection is None:
-                lease.end()
-            elif connection.get_transaction_status() in (IDLE, UNKNOWN):
+            if connection.get_transaction_status() in (IDLE, UNKNOWN):
                 self._leave(lease, connection)
 
     def savepoint(self, quoted_sid: str) -> None:
-        """Set a savepoint. While BEGIN waits it waits too; later it may not: a syntax error would take it along, and its rollback fail."""
+        """Set a savepoint.
+
+        While BEGIN waits it waits too; later it may not: a syntax error would take it along, and its rollback fail.
+        """
         lease = lease_of(self.key)
         if lease is not None and lease.connection is None:
             lease.waiting.append(f"SAVEPOINT {quoted_sid};\n")
@@ -134,13 +142,14 @@ class Wire:
         lease = lease_of(self.key)
         if lease is None:
             raise SessionRequired(
-                "outside a transaction a tenant has no connection of its own: ask for it inside `with db.atomic():`, or use `with db.session():`"
+                "outside a transaction a tenant has no connection of its own: ask for it inside `with db.atomic():`, "
+                "or use `with db.session():`"
             )
-        if (
-            lease.waiting or lease.connection is None
-        ):  # The path must be there before the first savepoint, or a rollback to it takes it away.
+        # The path must be there before the first savepoint, or a rollback to it takes it away.
+        if lease.waiting or lease.connection is None:
             self.run(lambda cursor, head: cursor.execute(head + "SELECT 1"), marks=True)
-        connection: Connection = lease.connection
+        connection = lease.connection
+        assert isinstance(connection, Connection)
         connection.marked = True
         return connection
 
@@ -156,7 +165,9 @@ class Wire:
         lease = Lease(self.key, session=True)
         lease.connection = connection
         try:
-            self._send_verb(connection, (connection.scrub if connection.marked else "") + self.prefix.session, marks=True)
+            self._send_verb(
+                connection, (connection.scrub if connection.marked else "") + self.prefix.session, marks=True
+            )
         except BaseException:
             self.pool.discard(connection)
             raise
@@ -214,7 +225,10 @@ class Wire:
             self.pool.give(connection)
 
     def _failed(self, lease: Lease | None, connection: Connection, error: BaseException, head: str) -> None:
-        """Leave the context where plain peewee would be: in an aborted transaction, in none, or with a dead connection."""
+        """Leave the context where plain peewee would be:
+
+        in an aborted transaction, in none, or with a dead connection.
+        """
         if not isinstance(error, Exception) or connection.get_transaction_status() == ACTIVE:
             connection.close()  # Interrupted half-way: nobody knows what is still to be read.
         if isinstance(error, psycopg2.Error):
@@ -228,7 +242,9 @@ class Wire:
             self._failed_idle(lease, connection)
         elif lease is None and status == UNKNOWN:
             self.pool.discard(connection)
-        else:  # In a transaction, aborted as a rule; or dead, and kept: the rest of the block must not run on another connection.
+        # In a transaction, aborted as a rule; or dead, and kept: the rest of the block must not run on another
+        # connection.
+        else:
             lease = lease or Lease(self.key).keep()
             lease.connection = connection
             lease.waiting.clear()
@@ -248,8 +264,8 @@ class Wire:
     def _abort(self, lease: Lease, connection: Connection) -> None:
         """Put the server into the aborted transaction that plain PostgreSQL would be in.
 
-        It parses a whole message before it runs any of it, so a syntax error took the BEGIN with it: without this, what follows in the
-        block would be committed statement by statement.
+        It parses a whole message before it runs any of it, so a syntax error took the BEGIN with it: without this, what
+        follows in the block would be committed statement by statement.
         """
         with contextlib.suppress(psycopg2.Error):
             connection.cursor().execute(
@@ -306,4 +322,4 @@ def _count_lines_from_statement(error: psycopg2.Error, head: str) -> None:
 
     error.args = tuple(told(part) for part in error.args)
     if error.pgerror:
-        error.__setstate__({"pgerror": told(error.pgerror), "pgcode": error.pgcode})  # type: ignore[attr-defined]
+        psycopg2.Error.__setstate__(error, {"pgerror": told(error.pgerror), "pgcode": error.pgcode})  # type: ignore[no-untyped-call]
