@@ -1,0 +1,183 @@
+"""One connection to a server: how it is opened, judged and cleaned."""
+
+from __future__ import annotations
+
+import random
+import re
+import select
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import psycopg2.extensions
+
+from tenantry.context import this_process
+from tenantry.errors import ConfigError, ServerRefused, ServerUnreachable, UnsafeDefaultPath
+from tenantry.pool.settings import PoolSettings
+
+if TYPE_CHECKING:
+    from tenantry.pool.pool import Pool
+
+IDLE = psycopg2.extensions.TRANSACTION_STATUS_IDLE
+UNKNOWN = psycopg2.extensions.TRANSACTION_STATUS_UNKNOWN
+
+# All that DISCARD ALL does, spelled out, for that one is refused beside other statements. In a transaction of its own,
+# so that neither the failure nor the rollback of what follows undoes it, and so that what follows still begins with its
+# first query (SET TRANSACTION, snapshots).
+SCRUB = (
+    "BEGIN; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; "
+    "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP; COMMIT;\n"
+)
+# psycopg2 reads dates in the ISO style only and sets it when it connects; where the role's default is another, RESET
+# ALL would bring that back.
+ISO_DATES = "SET DateStyle TO 'ISO';\n"
+
+MAX_BACKOFF_S = 2.0  # A server that restarts is up again in seconds: longer waits only make its users wait for us.
+
+# What libpq and a starting, stopping or crowded server say; anything else (a wrong password) will not be better in a
+# moment. There is no SQLSTATE to go by: psycopg2 has none for an error of connecting.
+_PASSES = re.compile(
+    r"connection refused|no such file or directory|timeout expired|timed out|server closed the connection|"
+    r"connection reset|could not connect|network is unreachable|no route to host|could not translate host name|"
+    r"starting up|shutting down|in recovery mode|not yet accepting|too many clients|connection slots",
+    re.IGNORECASE,
+)
+
+OnConnect = Callable[[psycopg2.extensions.connection], None]
+
+
+class _Select:  # pragma: no cover
+    """Stands for poll() on Windows, which has none; there select() knows no limit on the numbers of descriptors."""
+
+    def register(self, descriptor: int, _: int) -> None:
+        self._descriptor = descriptor
+
+    def poll(self, timeout: float) -> list[Any]:
+        return select.select([self._descriptor], [], [], timeout)[0]
+
+
+class Connection(psycopg2.extensions.connection):
+    """A connection that knows who has it, and what the next statement on it must do first."""
+
+    pool: Pool | None = None  # While it is lent.
+    lent = 0  # How often it was lent: what belongs to an earlier time must never touch it again.
+    schema = ""  # Of the tenant who has it, or had it last.
+    thread = 0
+    since = 0.0  # When it was lent, or came back.
+    marked = False  # Something that no text shows may be left on it: the next message begins with the scrub.
+    scrub = SCRUB
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.process, self.served = this_process(), set[str]()
+        self.poller: Any = select.poll() if hasattr(select, "poll") else _Select()
+        self.poller.register(self.fileno(), getattr(select, "POLLIN", 0))
+
+    def __del__(self) -> None:
+        # Whoever had it is gone without giving it back: a thread that died in a transaction. Its place must not be lost
+        # with it.
+        if self.pool is not None and self.process is this_process():
+            self.pool.discard(self)
+
+    def answers(self) -> bool:
+        """Ask the server whether it is still there."""
+        try:
+            self.cursor().execute("SELECT 1")
+        except psycopg2.Error:
+            return False
+        return True
+
+    def is_alive(self, ask_after_s: float) -> bool:
+        """Judge an idle connection by its socket; ask the server only when it was idle for longer than *ask_after_s*.
+
+        Nothing is under way on it: what can be read there is a goodbye, or news (a changed setting) that nobody asked
+        for, and then the server is asked as well.
+        """
+        if self.closed:
+            return False
+        if not self.poller.poll(0) and time.monotonic() - self.since < ask_after_s:
+            return True
+        return self.answers()
+
+
+class Address:
+    """Where a server is, and how to get in.
+
+    Raises:
+        ConfigError: *url* is not the URL of a database.
+    """
+
+    def __init__(self, url: str, settings: PoolSettings, on_connect: OnConnect | None) -> None:
+        self._settings, self._on_connect = settings, on_connect
+        self._parameters = _parameters(url, settings.wait_s)
+
+    def __str__(self) -> str:  # Without the password.
+        host = self._parameters.get("host") or "the local socket"
+        return f"{host}:{self._parameters.get('port', 5432)}/{self._parameters.get('dbname', '')}"
+
+    def connect(self) -> Connection:
+        """Open a connection; try again, after a growing and random time, what may pass by itself.
+
+        Full jitter: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+
+        Raises:
+            ServerRefused: the server answered, and would not let us in.
+            ServerUnreachable: no attempt was answered.
+            UnsafeDefaultPath: the role's own search_path is not empty.
+        """
+        attempts = self._settings.connect_attempts
+        for attempt in range(1, attempts + 1):
+            try:
+                return self._open()
+            except psycopg2.OperationalError as error:
+                reason = str(error).strip()
+                if not _PASSES.search(reason):
+                    raise ServerRefused(address=str(self), reason=reason) from error
+                if attempt == attempts:
+                    raise ServerUnreachable(address=str(self), attempts=attempts, reason=reason) from error
+            time.sleep(random.uniform(0, min(MAX_BACKOFF_S, self._settings.backoff_s * 2 ** (attempt - 1))))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _open(self) -> Connection:
+        connection: Connection = psycopg2.connect(connection_factory=Connection, **self._parameters)
+        try:
+            connection.autocommit = True
+            self._look_at(connection)
+            if self._on_connect is not None:
+                self._on_connect(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _look_at(self, connection: Connection) -> None:
+        cursor = connection.cursor()
+        cursor.execute(
+            "SELECT current_user, reset_val, (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'search_path') "
+            "FROM pg_catalog.pg_settings WHERE name = 'DateStyle'"
+        )
+        role, dates, path = cursor.fetchone()  # type: ignore[misc]  # one row: every version has both settings
+        if not dates.startswith("ISO"):
+            connection.scrub = SCRUB + ISO_DATES
+        if path not in ("", '""') and not self._settings.allow_default_path:
+            raise UnsafeDefaultPath(role=role, database=str(self._parameters.get("dbname", role)), path=path)
+
+
+def _parameters(url: str, wait_s: float) -> dict[str, Any]:
+    try:
+        given = psycopg2.extensions.parse_dsn(url)
+    except psycopg2.ProgrammingError:  # Its text is not passed on: it quotes the URL, password and all.
+        shown = re.sub(r"(?<=:)[^:@/]+(?=@)", "***", url)
+        raise ConfigError(
+            f"{shown!r} is not the URL of a database: it looks like postgresql://user@host/database"
+        ) from None
+    defaults = {
+        "connect_timeout": max(2, round(wait_s)),  # libpq takes 1 as 2.
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,  # Milliseconds. A peer that vanished is noticed by the first statement sent to it.
+        "fallback_application_name": "tenantry",
+    }
+    return defaults | given

@@ -1,0 +1,251 @@
+"""The connections to one server: few, shared by all tenants, lent for a statement or a transaction.
+
+What makes the pool cheap: a free place and an idle connection are taken from two C structures whose single operations
+are atomic, so there is no lock on the way of a statement; and an idle connection is judged by its socket, not by a
+question to the server.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from queue import Empty, SimpleQueue
+
+from tenantry.errors import PoolClosed, PoolTimeout, ServerError, ServerUnreachable
+from tenantry.pool.connection import IDLE, Address, Connection, OnConnect
+from tenantry.pool.figures import Health, Holder, PoolFigures
+from tenantry.pool.settings import PoolSettings
+
+
+class Pool:
+    """The connections to one server, bounded by configuration and never by the number of tenants.
+
+    Nothing is opened before it is needed. After a fork the child begins with an empty pool: the sockets are its
+    parent's, and to close one would end the parent's session.
+    """
+
+    def __init__(self, url: str, settings: PoolSettings | None = None, *, on_connect: OnConnect | None = None) -> None:
+        self.settings = settings or PoolSettings()
+        self.address = Address(url, self.settings, on_connect)
+        self._version: int | None = None
+        self._closed = False
+        self._reset()
+        _pools.add(self)
+
+    def _reset(self) -> None:
+        # Reentrant: the collector may end a forgotten connection, which comes back here, while this thread holds the
+        # lock.
+        self._lock = threading.RLock()
+        self._places: SimpleQueue[bool] = SimpleQueue()  # True is a place; False says that the pool is closed.
+        self._idle: deque[Connection] = deque()
+        self._all: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._waiting = self._opened = self._ended = self._recycled = self._waits = self._timeouts = 0
+        self._next_sweep = 0.0
+        for _ in range(self.settings.size):
+            self._places.put(not self._closed)
+
+    def __repr__(self) -> str:
+        return f"<Pool of {self.settings.size} at {self.address}>"
+
+    @property
+    def server_version(self) -> int:
+        """PostgreSQL's version as libpq counts it: 150002 is 15.2. Connects, the first time."""
+        if self._version is None:
+            self.give(self.take("server_version"))
+        assert self._version is not None
+        return self._version
+
+    def take(self, schema: str, *, nested: bool = False) -> Connection:
+        """Lend a connection to somebody who works on *schema*; :meth:`give` it back.
+
+        With *nested*, whoever asks holds a connection already, and gets this one only if it is free: to wait could be
+        to wait for itself.
+
+        Raises:
+            PoolTimeout: none was free in time.
+            ServerUnreachable, ServerRefused, UnsafeDefaultPath: a new one could not be opened.
+            PoolClosed: the engine was closed.
+        """
+        try:
+            place = self._places.get_nowait()
+        except Empty:
+            place = self._wait(nested)
+        if not place or self._closed:
+            self._places.put(False)  # For the next who waits.
+            raise PoolClosed
+        try:
+            connection = self._take_idle() or self._connect()
+        except BaseException:
+            self._places.put(True)
+            raise
+        connection.pool = self
+        connection.lent += 1
+        connection.thread = threading.get_ident()
+        connection.since = time.monotonic()
+        if connection.schema != schema:
+            connection.schema = schema
+            connection.served.add(schema)
+        return connection
+
+    def give(self, connection: Connection) -> None:
+        """Take *connection* back.
+
+        Harmless when it is here already: the garbage collector may end a cursor and its connection in any order.
+        """
+        if connection.pool is not self:
+            return
+        connection.pool = None
+        connection.since = now = time.monotonic()
+        if connection.notices:
+            del connection.notices[:]  # Or the next tenant would read them.
+        # Whoever gives it back has ended its transaction. Should one ever not have, the next tenant must not find it.
+        if self._closed or connection.get_transaction_status() != IDLE:
+            self._close(connection)
+        elif len(connection.served) > self.settings.tenants_per_connection:
+            self._recycled += 1
+            self._close(connection)
+        else:
+            self._idle.append(connection)
+        if now > self._next_sweep:
+            self._sweep(now)
+        self._places.put(not self._closed)
+
+    def discard(self, connection: Connection) -> None:
+        """Take *connection* back and end it: nobody knows what state it is in."""
+        connection.close()
+        self.give(connection)
+
+    def warm_up(self, connections: int | None = None) -> int:
+        """Open *connections* ahead of the first requests, all that may be by default, and return how many are open.
+
+        Raises:
+            ServerError: see :meth:`take`.
+        """
+        wanted = min(connections or self.settings.size, self.settings.size)
+        taken: list[Connection] = []
+        try:
+            while len(taken) < wanted and (not taken or self._places.qsize()):
+                taken.append(self.take("warm_up", nested=bool(taken)))
+        except PoolTimeout:
+            pass  # Others are at work: their connections are open as well.
+        finally:
+            for connection in taken:
+                self.give(connection)
+        return self.figures().in_use + len(self._idle)
+
+    def health(self) -> Health:
+        """Ask the server whether it is there, over a connection of the pool, and measure how long it takes."""
+        begun = time.perf_counter()
+        try:
+            connection = self.take("health")
+        except ServerError as error:
+            return Health(False, None, error, self.figures())
+        ok = connection.answers()
+        self.give(connection) if ok else self.discard(connection)
+        latency = time.perf_counter() - begun
+        silence = None if ok else ServerUnreachable(address=str(self.address), attempts=1, reason="it did not answer")
+        return Health(ok, latency, silence, self.figures())
+
+    def figures(self) -> PoolFigures:
+        """Return what can be counted without asking the server or stopping anybody."""
+        in_use = len(self._lent())
+        idle = len(self._idle)
+        return PoolFigures(
+            self.settings.size,
+            in_use,
+            idle,
+            self._waiting,
+            self._opened,
+            self._ended,
+            self._recycled,
+            self._waits,
+            self._timeouts,
+        )
+
+    def holders(self) -> list[Holder]:
+        """List who has a connection now, the longest first."""
+        now, names = time.monotonic(), {thread.ident: thread.name for thread in threading.enumerate()}
+        held = [Holder(c.schema, names.get(c.thread, "one that has ended"), now - c.since) for c in self._lent()]
+        return sorted(held, key=lambda holder: -holder.held_s)
+
+    def close(self) -> None:
+        """Close what is idle now, and what is in use when it comes back. Who waits is told so."""
+        self._closed = True
+        while self._idle:
+            self._close(self._idle.pop())
+        self._places.put(False)
+
+    def _lent(self) -> list[Connection]:
+        with self._lock:
+            return [connection for connection in self._all if connection.pool is self and not connection.closed]
+
+    def _wait(self, nested: bool) -> bool:
+        with self._lock:
+            self._waiting += 1
+            self._waits += 1
+        wait_s = 0.0 if nested else self.settings.wait_s
+        try:
+            return self._places.get(timeout=wait_s)
+        except Empty:
+            with self._lock:
+                self._timeouts += 1
+            holders = [str(holder) for holder in self.holders()]
+            raise PoolTimeout(size=self.settings.size, waited_s=wait_s, holders=holders, nested=nested) from None
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def _take_idle(self) -> Connection | None:
+        while True:
+            try:
+                connection = self._idle.pop()  # The one used last: it is the warmest, and the others may grow old.
+            except IndexError:
+                return None
+            if connection.is_alive(self.settings.ask_after_s):
+                return connection
+            self._close(connection)
+
+    def _sweep(self, now: float) -> None:
+        """Close what has been idle for too long.
+
+        There is no thread for it: who gives a connection back does it, now and then.
+        """
+        self._next_sweep = now + max(self.settings.idle_s / 10, 0.1)
+        while True:
+            try:
+                connection = self._idle.popleft()
+            except IndexError:
+                return
+            if now - connection.since < self.settings.idle_s:
+                self._idle.appendleft(connection)
+                return
+            self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
+        connection.close()
+        with self._lock:
+            self._ended += 1
+            self._all.discard(connection)
+
+    def _connect(self) -> Connection:
+        connection = self.address.connect()
+        self._version = connection.server_version
+        with self._lock:
+            self._opened += 1
+            self._all.add(connection)
+        return connection
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _forget_connections() -> None:
+    for pool in list(_pools):
+        pool._reset()  # With a new lock: another thread of the parent may have held the old one.
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_connections)

@@ -1,0 +1,35 @@
+"""How a pool behaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tenantry.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSettings:
+    """How a pool behaves. Times are in seconds."""
+
+    size: int = 10  # Per server and process. PostgreSQL's own default is 100 connections for everyone.
+    wait_s: float = 5.0  # How long to wait for a free connection, and for a new one to open.
+    ask_after_s: float = 60.0  # A connection that was idle for longer is asked before it is used.
+    idle_s: float = (
+        300.0  # Then it is closed: below the 350 s after which common load balancers drop it without a word.
+    )
+    # Then it is recycled: a backend keeps about 0.16 MB of catalog for each tenant of 20 tables.
+    tenants_per_connection: int = 1_000
+    connect_attempts: int = 4
+    # The longest wait before the second attempt; doubled for each further one. A random part of it is waited.
+    backoff_s: float = 0.2
+    allow_default_path: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("size", "tenants_per_connection", "connect_attempts"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise ConfigError(
+                    f"pool setting {name}={getattr(self, name)!r}: it must be a whole number of at least 1"
+                )
+        for name in ("wait_s", "ask_after_s", "idle_s", "backoff_s"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"pool setting {name}={getattr(self, name)!r}: a time in seconds cannot be negative")
