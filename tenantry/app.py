@@ -11,11 +11,12 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import psycopg2.extensions
 
+from tenantry import provisioning
 from tenantry.binding import BoundDatabase
-from tenantry.catalog import Catalog, Tenant, admit, find
+from tenantry.catalog import SCHEMA, Catalog, State, TableCatalog, Tenant, admit, find
 from tenantry.context import Bound, bind, bound, open_leases, unbind
-from tenantry.databases import DatabaseCache, SharedDatabase, TenantDatabase
-from tenantry.errors import ConfigError, NoTenantBound, TransactionOpen
+from tenantry.databases import DatabaseCache, Prefix, SharedDatabase, TenantDatabase, Wire
+from tenantry.errors import CatalogIsReadOnly, ConfigError, NoTenantBound, TransactionOpen
 from tenantry.naming import extensions_schema, schema_name
 from tenantry.pool import Health, Pool, PoolFigures, PoolSettings
 
@@ -43,6 +44,8 @@ class Tenantry:
 
     Making it touches nothing: no file, server, thread or connection.
 
+    Without a *catalog* tenantry keeps the tenants in a table of its own, and each process reads its changes once in
+    *catalog_interval_s* seconds. A new tenant's schema is *schema_prefix* and its id.
     *pool* bounds the connections; *databases* is how many tenants' database objects are kept (they are light);
     *extensions* names the schema that PostgreSQL's extensions live in, if tenants use any; *on_connect* prepares each
     new driver connection (types to register; not settings, which are scrubbed with everything else).
@@ -59,7 +62,9 @@ class Tenantry:
         self,
         url: str,
         *,
-        catalog: Catalog,
+        catalog: Catalog | None = None,
+        schema_prefix: str = "t_",
+        catalog_interval_s: float = 5.0,
         shared_schema: str = "public",
         extensions: str | None = None,
         pool: PoolSettings | None = None,
@@ -69,8 +74,11 @@ class Tenantry:
     ) -> None:
         if databases < 1:
             raise ConfigError(f"databases={databases!r}: at least one tenant's database must be kept")
-        self.catalog = catalog
         self.pool = Pool(url, pool, on_connect=on_connect)
+        ask = Wire(self.pool, SCHEMA, Prefix.of(SCHEMA)).ask
+        self.catalog: Catalog = TableCatalog(ask, interval_s=catalog_interval_s) if catalog is None else catalog
+        self._schema_prefix = schema_name(schema_prefix + "x")[:-1]
+        self._prepared = False
         self.database = BoundDatabase(engine=self)
         self.query_hooks: list[Callable[[Any], Any]] = []
         self._hooks = hooks or Hooks()
@@ -153,6 +161,59 @@ class Tenantry:
         """
         return self._database(admit(self.catalog, tenant))
 
+    def create(self, tenant: str, *, labels: Mapping[str, str] | None = None) -> Tenant:
+        """Make a tenant: its row in the catalog, its schema and every migration, or nothing at all.
+
+        Raises:
+            InvalidTenantId: *tenant* is not an id.
+            TenantExists: it is there, or another process was first.
+            SchemaTaken: its schema is there already, with whatever it holds.
+            CatalogIsReadOnly: the application keeps the catalog.
+            TransactionOpen: a transaction of a tenant is open here.
+        """
+        catalog = self._own_catalog("create")
+        if not self._prepared:
+            provisioning.prepare(self.pool)
+            self._prepared = True
+        return provisioning.create(
+            catalog,
+            tenant,
+            prefix=self._schema_prefix,
+            labels=labels or {},
+            make=self._make_beside_nothing,
+            migrate=lambda database: None,
+        )
+
+    def drop(self, tenant: str) -> Tenant:
+        """Drop a tenant with all its data. Its row stays in the catalog, as dropped; its id may be created anew.
+
+        Raises:
+            InvalidTenantId, UnknownTenant, TenantDropped: there is no such tenant.
+            CatalogIsReadOnly: the application keeps the catalog.
+            TransactionOpen: a transaction of a tenant is open here.
+        """
+        return provisioning.drop(self._own_catalog("drop"), tenant, make=self._make_beside_nothing)
+
+    def suspend(self, tenant: str) -> Tenant:
+        """Refuse `use()` of a tenant from now on; other processes follow within the interval of the catalog.
+
+        Raises:
+            InvalidTenantId, UnknownTenant, TenantDropped: there is no such tenant.
+            CatalogIsReadOnly: the application keeps the catalog.
+        """
+        catalog = self._own_catalog("suspend")
+        return provisioning.set_state(catalog, tenant, State.SUSPENDED, make=self._make_beside_nothing)
+
+    def resume(self, tenant: str) -> Tenant:
+        """Admit a suspended tenant again.
+
+        Raises:
+            InvalidTenantId, UnknownTenant, TenantDropped: there is no such tenant.
+            CatalogIsReadOnly: the application keeps the catalog.
+        """
+        catalog = self._own_catalog("resume")
+        return provisioning.set_state(catalog, tenant, State.ACTIVE, make=self._make_beside_nothing)
+
     def warm_up(self, on: Iterable[str] = (), *, connections: int | None = None) -> int:
         """Open connections and make the databases of the tenants *on* ahead of the first requests; return how many are
         open.
@@ -196,6 +257,16 @@ class Tenantry:
             query_hooks=self.query_hooks,
             on_error=functools.partial(self._tell, "server_error", tenant),
         )
+
+    def _make_beside_nothing(self, tenant: Tenant) -> TenantDatabase:
+        database = self._make(tenant)
+        self._refuse_beside_transaction(database)
+        return database
+
+    def _own_catalog(self, what: str) -> TableCatalog:
+        if not isinstance(self.catalog, TableCatalog):
+            raise CatalogIsReadOnly(what, self.catalog)
+        return self.catalog
 
     def _made(self, _: str, database: TenantDatabase) -> None:
         self._tell("database_made", database.tenant)

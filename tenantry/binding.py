@@ -72,11 +72,10 @@ class BoundDatabase(DatabaseProxy):
     With *engine* it refuses what another engine has bound; with *tenant_only* it refuses the shared schema.
     """
 
-    __slots__ = ("engine", "tenant_only")
+    __slots__ = ("_model", "engine", "tenant_only")
 
     def __init__(self, *, engine: object = None, tenant_only: bool = False) -> None:
-        for name, value in (("_callbacks", []), ("engine", engine), ("tenant_only", tenant_only)):
-            object.__setattr__(self, name, value)
+        self._set(_callbacks=[], _model=None, engine=engine, tenant_only=tenant_only)
 
     def current(self, what: str) -> SchemaDatabase:
         """Return the database that is bound here; *what* needs it.
@@ -162,6 +161,10 @@ class BoundDatabase(DatabaseProxy):
     def bind_ctx(self, *_: Any, **__: Any) -> NoReturn:
         raise BindingRefused("bind_ctx()")
 
+    def _set(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
     def __setattr__(self, name: str, value: object) -> None:
         raise BindingRefused(f"setting {name!r} on the database proxy")
 
@@ -180,8 +183,17 @@ class BoundDatabase(DatabaseProxy):
         return SchemaDatabase
 
     @property
-    def Model(self) -> NoReturn:  # noqa: N802  # peewee's name
-        raise BindingRefused("database.Model")
+    def Model(self) -> type[peewee.Model]:  # noqa: N802  # peewee's name
+        """A base of models, as peewee's own: for these too the database is found at each use."""
+        if self._model is None:
+
+            class BaseModel(peewee.Model, metaclass=_ModelBase):
+                class Meta:
+                    database = self
+
+            self._set(_model=BaseModel)
+        model: type[peewee.Model] = self._model
+        return model
 
 
 class _ModelBase(peewee.ModelBase):

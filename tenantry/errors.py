@@ -10,11 +10,15 @@ TenantryError
 ├── NothingBound                 a model was used outside `use()` and `shared()`
 │   └── NoTenantBound            a tenant's table was touched outside a tenant
 ├── BindingRefused               a model, a query or a proxy was to be tied to one database
+├── CatalogUnavailable           the catalog has not answered for too long to be believed
+├── CatalogIsReadOnly            the application keeps the catalog, so tenants are made there
 ├── TenantError
 │   ├── UnknownTenant            the catalog has no such tenant
 │   ├── TenantSuspended          it is switched off for now
 │   ├── TenantDropped            it was dropped
-│   └── TenantNotReady           it is still being made
+│   ├── TenantNotReady           it is still being made
+│   └── TenantExists             the id is taken
+├── SchemaTaken                  the schema of a new tenant is there already
 ├── TransactionError
 │   ├── TransactionElsewhere     the open transaction belongs to another thread, task or process
 │   ├── TransactionOpen          another tenant cannot be entered while it is open
@@ -119,6 +123,25 @@ class BindingRefused(TenantryError):
         self.what = what
 
 
+class CatalogUnavailable(TenantryError):
+    """The catalog has not answered for too long to be believed: a tenant may have been suspended meanwhile."""
+
+    def __init__(self, *, since_s: float) -> None:
+        super().__init__(f"the catalog of tenants has not answered for {since_s:.0f} s: is its server up?")
+        self.since_s = since_s
+
+
+class CatalogIsReadOnly(TenantryError):
+    """The application keeps the catalog itself, so tenants are made and dropped there."""
+
+    def __init__(self, what: str, catalog: object) -> None:
+        super().__init__(
+            f"tenants.{what}() writes to tenantry's own catalog, and this engine reads a {type(catalog).__name__}: "
+            "leave out catalog=... to have tenantry keep the tenants"
+        )
+        self.what = what
+
+
 class TenantError(TenantryError):
     """The catalog does not serve this tenant now."""
 
@@ -151,6 +174,22 @@ class TenantNotReady(TenantError):
     """It is still being made."""
 
     says = "is still being made: try again when its creation has finished"
+
+
+class TenantExists(TenantError):
+    """The id is taken."""
+
+    says = "exists already"
+
+
+class SchemaTaken(TenantryError):
+    """The schema of a new tenant is there already. It is never taken over silently: it may hold somebody's data."""
+
+    def __init__(self, *, schema: str) -> None:
+        super().__init__(
+            f"the schema {schema!r} exists already: choose another id, or drop the schema if it is a left-over"
+        )
+        self.schema = schema
 
 
 class TransactionError(TenantryError):

@@ -228,9 +228,8 @@ def test_a_shared_model_lives_where_its_meta_says():
         lambda proxy, database: proxy.bind([Invoice]),
         lambda proxy, database: proxy.bind_ctx([Invoice]),
         lambda proxy, database: setattr(proxy, "obj", database),
-        lambda proxy, database: proxy.Model,
     ],
-    ids=["initialize", "bind", "bind_ctx", "obj", "Model"],
+    ids=["initialize", "bind", "bind_ctx", "obj"],
 )
 def test_what_would_tie_the_proxy_to_one_tenant_is_refused(tenants, tie):
     with tenants.use("acme"), pytest.raises(BindingRefused, match=r"tenants\.use"):
@@ -266,6 +265,20 @@ def test_playhouses_key_value_store_works_for_the_tenant(tenants):
         assert store["a"] == 2
     with tenants.use("globex"), pytest.raises(peewee.ProgrammingError):
         store["a"]
+
+
+def test_playhouses_own_migrations_run_for_the_tenant(tenants, tmp_path, sql):
+    from playhouse.migrations import Runner
+
+    (tmp_path / "0001_email.py").write_text(
+        "from peewee import TextField\n\n\ndef up(migrator, db):\n"
+        "    migrator.migrate(migrator.add_column('customer', 'email', TextField(null=True)))\n"
+    )
+    with tenants.use("acme"):
+        assert Runner(tenants.database, str(tmp_path)).up() == ["0001_email"]
+    with tenants.use("globex"):
+        assert Runner(tenants.database, str(tmp_path)).applied() == {}
+    assert sql("SELECT table_schema FROM information_schema.columns WHERE column_name = 'email'") == [("t_acme",)]
 
 
 # peewee's own words on the proxy.

@@ -269,6 +269,9 @@ def test_an_empty_statement_is_an_error(acme, text):
 
 def test_a_percent_sign_means_what_it_means_to_the_driver(acme):
     assert value(acme, "SELECT 'a%%b'") == "a%b"
+    cursor = acme.cursor()
+    cursor.execute("SELECT 'a%b', 'a%%b'")
+    assert cursor.fetchone() == ("a%b", "a%%b")
     assert value(acme, "SELECT %s", "50%") == "50%"
 
 
@@ -321,11 +324,14 @@ def test_each_execute_of_a_cursor_is_a_statement_of_the_tenant(acme):
         cursor.execute("SELECT name FROM customer ORDER BY id")
         assert list(cursor) == [("a",), ("b",)]
         assert cursor.rowcount == 2
+        cursor.executemany("UPDATE customer SET name = name || %s", [("1",), ("2",)])
+        assert cursor.rowcount == 4
 
 
 def test_a_cursor_that_has_executed_nothing_has_no_rows(acme):
     cursor = acme.cursor()
-    assert not hasattr(cursor, "rowcount")
+    assert (cursor.rowcount, cursor.description, cursor.closed) == (-1, None, False)
+    assert not hasattr(cursor, "no_such_thing")
     with pytest.raises(psycopg2.ProgrammingError):
         cursor.fetchone()
 
@@ -350,6 +356,14 @@ def test_hooks_and_log_see_the_sql_that_the_user_wrote(one, caplog):
     assert [event.sql for event in events] == ["SELECT 1", "SELECT * FROM nowhere", "SELECT 2"]
     assert [type(event.exception) for event in events] == [type(None), peewee.ProgrammingError, type(None)]
     assert not any("search_path" in record.getMessage() for record in caplog.records)
+
+
+def test_savepoints_are_told_to_the_hooks_as_peewee_tells_them(one):
+    events = []
+    one.query_hooks.append(events.append)
+    with one.use("acme"), one.database.atomic(), one.database.atomic():
+        Customer.create(name="a")
+    assert [event.sql.split()[0] for event in events] == ["SAVEPOINT", "INSERT", "RELEASE"]
 
 
 # Results that stay in the server.

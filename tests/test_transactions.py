@@ -161,6 +161,13 @@ def test_the_isolation_level_travels_with_begin(acme):
         assert acme.execute_sql("SHOW transaction_isolation").fetchone() == ("read committed",)
 
 
+def test_what_is_no_isolation_level_is_refused_before_the_block_begins(acme, tenants):
+    with pytest.raises(ValueError, match=r"'BOGUS' is not .*SERIALIZABLE"), acme.atomic("BOGUS"):
+        pass
+    with acme.atomic(3):
+        assert acme.execute_sql("SHOW transaction_isolation").fetchone() == ("serializable",)
+
+
 def test_a_snapshot_is_not_taken_before_the_first_statement_on_a_connection_that_must_be_scrubbed(acme):
     acme.execute_sql("SELECT set_config('tenantry.left', 'behind', false)")
     with acme.atomic():

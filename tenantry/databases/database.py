@@ -56,17 +56,21 @@ class _Savepoint(peewee._savepoint):
     """peewee's savepoint, with its verbs on a way of their own."""
 
     def _begin(self) -> None:
-        self.db._control(self.db._wire.savepoint, self.quoted_sid)
+        self._say("SAVEPOINT", self.db.wire.savepoint)
 
     def commit(self, begin: bool = True) -> None:
-        self.db._control(self.db._wire.release, self.quoted_sid)
+        self._say("RELEASE SAVEPOINT", self.db.wire.release)
         if begin:
             self._begin()
 
     def rollback(self, begin: bool = True) -> None:
-        self.db._control(self.db._wire.rollback_to, self.quoted_sid)
+        self._say("ROLLBACK TO SAVEPOINT", self.db.wire.rollback_to)
         if begin:
             self._begin()
+
+    def _say(self, verb: str, send: Callable[[str], None]) -> None:
+        # peewee runs them as statements: the log, the hooks and whoever counts queries see them.
+        self.db._observed(f"{verb} {self.quoted_sid};", None, lambda *_: send(self.quoted_sid), False)
 
 
 class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse has no types
@@ -91,8 +95,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     ) -> None:
         super().__init__(schema, **options)
         self._extensions = extensions
-        self._wire = Wire(pool, schema, Prefix.of(schema, extensions=extensions))
-        self._key = self._wire.key
+        self.wire = Wire(pool, schema, Prefix.of(schema, extensions=extensions))  # The way of its statements.
+        self._key = self.wire.key
         self._on_error = on_error
         if query_hooks is not None:
             self.query_hooks = query_hooks
@@ -103,12 +107,12 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     @property
     def schema(self) -> SchemaName:
         """The schema whose tables its statements find."""
-        return self._wire.schema
+        return self.wire.schema
 
     @property
     def pool(self) -> Pool:
         """The connections that it borrows from."""
-        return self._wire.pool
+        return self.wire.pool
 
     # Connecting holds nothing.
 
@@ -144,7 +148,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         """There is nothing to close: a transaction refuses it, and nothing else keeps a connection."""
 
     def is_connection_usable(self) -> bool:
-        lease = lease_of(self._wire.key)
+        lease = lease_of(self.wire.key)
         if lease is None or lease.connection is None:
             return not self._state.closed
         return bool(self._adapter.is_connection_usable(lease.connection))
@@ -157,14 +161,14 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         """
         self._open()
         with __exception_wrapper__:
-            return self._wire.connection()
+            return self.wire.connection()
 
     def cursor(self, named_cursor: Any = None) -> StatementCursor:
         """Return a cursor on which each ``execute()`` is a statement of its own, or of the open transaction."""
         self._open()
 
         def execute(sql: Any, params: Any) -> Any:
-            return self._run_raw(sql, params, named=bool(named_cursor))
+            return self._run_raw(sql, params, named=bool(named_cursor), literal=params is None)
 
         return StatementCursor(execute, self._copy)
 
@@ -183,12 +187,12 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     def _session(self) -> Iterator[Connection]:
         self._open()
         with __exception_wrapper__:
-            lease = self._wire.open_session()
+            lease = self.wire.open_session()
         try:
             yield lease.connection
         finally:
             with __exception_wrapper__:
-                self._wire.close_session(lease)
+                self.wire.close_session(lease)
 
     def dispose(self) -> None:
         """Forget what this context believes to be open.
@@ -202,7 +206,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
 
         it becomes part of their prefix. peewee's SET would stay on the connection.
         """
-        self._wire.prefix = Prefix.of(self.schema, extensions=self._extensions, time_zone=timezone)
+        self.wire.prefix = Prefix.of(self.schema, extensions=self._extensions, time_zone=timezone)
 
     # Statements.
 
@@ -248,20 +252,22 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     def _run(self, sql: str, params: Any, marks: bool) -> Rows:
         if self._state.closed:
             self._open()
-        return self._wire.run(lambda cursor, head: cursor.execute(head + sql, params or ()), marks=marks)
+        return self.wire.run(lambda cursor, head: cursor.execute(head + sql, params or ()), marks=marks)
 
-    def _run_raw(self, sql: Any, params: Any, named: bool = False) -> Any:
+    def _run_raw(self, sql: Any, params: Any, named: bool = False, *, literal: bool = False) -> Any:
         self._open()
         text = self._raw_text(sql)
+        if literal:  # A driver's cursor that is given no values takes the text as it is.
+            text = text.replace("%", "%%")
         if not named:
             return self._run(text, params, True)
-        return ServerCursor(self._wire, text, params or (), marks=True)
+        return ServerCursor(self.wire, text, params or (), marks=True)
 
     def _copy(self, sql: Any, file: Any, size: int) -> Rows:
         self._open()
         text = self._raw_text(sql)
         # copy_expert() takes the text as it is, without the driver's doubling of %.
-        return self._wire.run(
+        return self.wire.run(
             lambda cursor, head: cursor.copy_expert(head.replace("%%", "%") + text, file, size), marks=True
         )
 
@@ -274,14 +280,14 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
             raise psycopg2.ProgrammingError(
                 "can't execute an empty query"
             )  # The driver would see the prefix, and send it.
-        lease = lease_of(self._wire.key)
+        lease = lease_of(self.wire.key)
         if lease is None or not lease.session:
             refuse(text, in_transaction=lease is not None)
         return text
 
     @contextlib.contextmanager
     def _borrowed(self) -> Iterator[Connection]:
-        lease = lease_of(self._wire.key)
+        lease = lease_of(self.wire.key)
         if lease is not None and lease.connection is not None:
             yield lease.connection
             return
@@ -308,7 +314,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         """
         self._open()
         level = isolation_level or self._isolation_level
-        self._wire.begin(self._adapter.isolation_level_str(level) if level else None)
+        self.wire.begin(self._level_name(level) if level else None)
 
     def commit(self) -> None:
         self._end("COMMIT")
@@ -319,10 +325,17 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     def savepoint(self, *args: Any) -> Any:
         return _Savepoint(self, *args)
 
+    def _level_name(self, level: Any) -> str:
+        levels = self._adapter.isolation_levels
+        name: str = levels.get(level, level)
+        if name not in levels.values():  # BEGIN waits, so the server would complain at some later statement.
+            raise ValueError(f"{level!r} is not an isolation level: it is one of {', '.join(sorted(levels.values()))}")
+        return name
+
     def _end(self, verb: str) -> None:
         if self._state.closed:
             raise InterfaceError(f"Cannot {verb.lower()}, database connection not open.")
-        self._control(self._wire.end, verb)
+        self._control(self.wire.end, verb)
 
     def _control(self, verb: Callable[[str], None], argument: str) -> None:
         with __exception_wrapper__:

@@ -57,6 +57,10 @@ class Rows:
         self.closed = True
 
 
+# What a driver's cursor says of itself before its first statement.
+_UNUSED = {"arraysize": 1, "closed": False, "description": None, "itersize": 2000, "name": None, "rowcount": -1}
+
+
 class StatementCursor:
     """What ``db.cursor()`` gives: each ``execute()`` on it is a statement of the tenant."""
 
@@ -68,8 +72,12 @@ class StatementCursor:
         self._rows = self._execute(sql, params)
 
     def executemany(self, sql: Any, many: Any) -> None:
+        count = 0
         for params in many:
             self.execute(sql, params)
+            count += self._rows.rowcount
+        if self._rows is not None:
+            self._rows.rowcount = count  # Of all, as the driver counts.
 
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
         """Run a COPY between the tenant's table and *file*."""
@@ -83,6 +91,8 @@ class StatementCursor:
         return iter(self._result())
 
     def __getattr__(self, name: str) -> Any:
+        if self._rows is None and name in _UNUSED:
+            return _UNUSED[name]
         if self._rows is None and not name.startswith("fetch"):
             raise AttributeError(name)
         return getattr(self._result(), name)

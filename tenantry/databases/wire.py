@@ -16,7 +16,7 @@ import psycopg2
 
 from tenantry.context import Lease, lease_of, open_leases
 from tenantry.databases.prefix import Prefix
-from tenantry.databases.rows import Rows
+from tenantry.databases.rows import Row, Rows
 from tenantry.errors import ConnectionLost, SessionRequired
 from tenantry.naming import SchemaName
 from tenantry.pool import IDLE, UNKNOWN, Connection, Pool
@@ -34,7 +34,12 @@ class Wire:
         self.pool, self.schema, self.prefix = pool, schema, prefix
         self.key = (pool, schema)
 
-    def run(self, send: Send, *, marks: bool) -> Rows:
+    def ask(self, sql: str, *params: object, patient: bool = True) -> list[Row]:
+        """Run SQL of tenantry's own, and return its rows. With *patient* false it does not wait for a connection."""
+        rows = self.run(lambda cursor, head: cursor.execute(head + sql, params), marks=False, patient=patient)
+        return rows.fetchall() if rows.description else []
+
+    def run(self, send: Send, *, marks: bool, patient: bool = True) -> Rows:
         """Send one statement, in the context's transaction or alone, and return its rows.
 
         With *marks* it may leave something on the connection that no text shows: the next borrower's message begins by
@@ -49,7 +54,7 @@ class Wire:
         connection = lease.connection if lease is not None else None
         fresh = connection is None
         if connection is None:
-            connection = self._take()
+            connection = self._take(patient)
         head = self._head(lease, connection, fresh)
         marked = marks or (connection.marked and not fresh)
         try:
@@ -192,11 +197,9 @@ class Wire:
 
     # Inside.
 
-    def _take(self) -> Connection:
-        return self.pool.take(self.schema, nested=next(open_leases(), None) is not None and self._holds_connection())
-
-    def _holds_connection(self) -> bool:
-        return any(lease.connection is not None and lease.connection.pool is self.pool for lease in open_leases())
+    def _take(self, patient: bool = True) -> Connection:
+        holds = any(lease.connection is not None and lease.connection.pool is self.pool for lease in open_leases())
+        return self.pool.take(self.schema, nested=holds or not patient)
 
     def _head(self, lease: Lease | None, connection: Connection, fresh: bool) -> str:
         scrub = connection.scrub if fresh and connection.marked else ""

@@ -14,7 +14,7 @@ acme = Tenant(tenant_id("acme"), schema_name("t_acme"))
 tenants = Tenantry("postgresql://app@localhost/shop", catalog=FixedCatalog([acme]), pool=PoolSettings(size=4))
 
 Tenant("acme", "t_acme")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-Tenantry("postgresql://app@localhost/shop")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Tenantry()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 PoolSettings(4)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 assert_type(tenants.current, Tenant)

@@ -1,50 +1,15 @@
-"""Who the tenants are. The catalog is the one place that turns an id into a schema."""
+"""What any catalog of tenants can be asked, and the simplest one."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from tenantry.catalog.tenant import State, Tenant
 from tenantry.errors import ConfigError, TenantDropped, TenantNotReady, TenantSuspended, UnknownTenant
-from tenantry.naming import SchemaName, TenantId, schema_name, tenant_id
-
-
-class State(enum.Enum):
-    """What may be done with a tenant."""
-
-    PROVISIONING = "provisioning"
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    DROPPED = "dropped"
-
+from tenantry.naming import SchemaName, TenantId, tenant_id
 
 _REFUSAL = {State.PROVISIONING: TenantNotReady, State.SUSPENDED: TenantSuspended, State.DROPPED: TenantDropped}
-
-
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    """A tenant as the catalog knows it. Its names are checked here, once: who holds a Tenant need not check again.
-
-    Raises:
-        InvalidTenantId, InvalidSchemaName: see :mod:`tenantry.naming`.
-    """
-
-    id: TenantId
-    schema: SchemaName
-    server: str = "main"
-    state: State = State.ACTIVE
-    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
-    epoch: int = 0  # Grows when the id is given to other data: what was read in an earlier epoch is not this tenant's.
-
-    def __post_init__(self) -> None:
-        tenant_id(self.id)
-        schema_name(self.schema)
-
-    def __str__(self) -> str:
-        return self.id
 
 
 class Catalog(Protocol):

@@ -1,0 +1,393 @@
+"""The catalog that tenantry keeps: written with the tenants, read ahead of requests."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+import psycopg2
+import pytest
+from relay import Relay
+from shop import Customer
+
+from tenantry import State, Tenantry, catalog
+from tenantry.catalog import SCHEMA, TableCatalog
+from tenantry.databases import Prefix, Wire
+from tenantry.errors import (
+    CatalogIsReadOnly,
+    CatalogUnavailable,
+    InvalidTenantId,
+    PoolTimeout,
+    SchemaTaken,
+    ServerRefused,
+    TenantDropped,
+    TenantExists,
+    TenantSuspended,
+    TransactionOpen,
+    UnknownTenant,
+)
+from tenantry.pool import Pool, PoolSettings
+
+
+@pytest.fixture(autouse=True)
+def clean(sql):
+    """No catalog and no schemas but those that the test makes."""
+
+    def drop():
+        sql("DROP SCHEMA IF EXISTS tenantry CASCADE")
+        for (schema,) in sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%'"):
+            sql(f'DROP SCHEMA "{schema}" CASCADE')
+
+    drop()
+    yield
+    drop()
+
+
+@pytest.fixture
+def engine(server):
+    """Make engines over the catalog that tenantry keeps; each is a process of its own as far as the catalog goes."""
+    with contextlib.ExitStack() as engines:
+
+        def make(**options):
+            made = Tenantry(**{"url": server.url, "catalog_interval_s": 0.2, **options})
+            engines.callback(made.close)
+            return made
+
+        yield make
+
+
+def schemas(sql):
+    return [name for (name,) in sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%' ORDER BY 1")]
+
+
+# Making and unmaking.
+
+
+def test_a_tenant_is_made_with_its_schema_and_its_row(engine, sql):
+    tenants = engine()
+    made = tenants.create("acme", labels={"plan": "pro"})
+    assert (made.id, made.schema, made.state, made.labels, made.epoch) == (
+        "acme",
+        "t_acme",
+        State.ACTIVE,
+        {"plan": "pro"},
+        0,
+    )
+    assert schemas(sql) == ["t_acme"]
+    assert sql("SELECT id, schema, server, state FROM tenantry.tenants") == [("acme", "t_acme", "main", "active")]
+    with tenants.use("acme"):
+        assert tenants.current == made
+
+
+def test_a_second_tenant_of_the_same_id_is_refused(engine, sql):
+    engine().create("acme")
+    with pytest.raises(TenantExists, match="'acme'") as caught:
+        engine().create("acme")
+    assert caught.value.tenant == "acme"
+    assert schemas(sql) == ["t_acme"]
+
+
+def test_of_many_who_make_the_same_tenant_at_once_one_wins(engine, sql):
+    engines = [engine() for _ in range(4)]
+    barrier, results = threading.Barrier(4), []
+
+    def make(tenants):
+        barrier.wait()
+        try:
+            results.append(tenants.create("acme").id)
+        except TenantExists:
+            results.append("exists")
+
+    threads = [threading.Thread(target=make, args=(tenants,)) for tenants in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == ["acme", "exists", "exists", "exists"]
+    assert schemas(sql) == ["t_acme"]
+
+
+def test_a_schema_that_is_there_is_not_taken_over(engine, sql):
+    sql("CREATE SCHEMA t_acme")
+    with pytest.raises(SchemaTaken, match="'t_acme'"):
+        engine().create("acme")
+    assert sql("SELECT count(*) FROM tenantry.tenants") == [(0,)]
+
+
+def test_a_schema_that_another_tenant_has_is_not_given_twice(engine, sql):
+    engine(schema_prefix="t_a_").create("b")
+    with pytest.raises(SchemaTaken, match="'t_a_b'"):
+        engine().create("a_b")
+
+
+@pytest.mark.parametrize("text", ["ACME", 'a"; drop schema public cascade; --', "a%s", "", "a" * 49])
+def test_what_is_not_an_id_makes_no_tenant(engine, sql, text):
+    with pytest.raises(InvalidTenantId):
+        engine().create(text)
+    assert schemas(sql) == []
+
+
+def test_a_tenant_that_is_dropped_leaves_its_row_and_nothing_else(engine, sql):
+    tenants = engine()
+    tenants.create("acme")
+    with tenants.use("acme"):
+        Customer.create_table()
+    assert tenants.drop("acme").state is State.DROPPED
+    assert schemas(sql) == []
+    with pytest.raises(TenantDropped), tenants.use("acme"):
+        pass
+    with pytest.raises(TenantDropped):
+        tenants.drop("acme")
+    with pytest.raises(UnknownTenant):
+        tenants.drop("globex")
+
+
+def test_a_dropped_id_can_be_made_anew_in_another_epoch(engine):
+    tenants = engine()
+    tenants.create("acme", labels={"was": "old"})
+    tenants.drop("acme")
+    made = tenants.create("acme")
+    assert (made.epoch, made.labels, made.state) == (1, {}, State.ACTIVE)
+    with tenants.use("acme"):
+        assert not Customer.table_exists()
+
+
+def test_a_suspended_tenant_is_refused_until_it_is_resumed(engine):
+    tenants = engine()
+    tenants.create("acme")
+    tenants.suspend("acme")
+    with pytest.raises(TenantSuspended), tenants.use("acme"):
+        pass
+    tenants.resume("acme")
+    with tenants.use("acme"):
+        pass
+
+
+def test_a_dropped_tenant_is_not_resumed(engine):
+    tenants = engine()
+    tenants.create("acme")
+    tenants.drop("acme")
+    with pytest.raises(TenantDropped):
+        tenants.resume("acme")
+
+
+def test_tenants_are_not_made_inside_a_transaction(engine, sql):
+    tenants = engine()
+    tenants.create("acme")
+    with tenants.use("acme"), tenants.database.atomic(), pytest.raises(TransactionOpen):
+        tenants.create("globex")
+    assert schemas(sql) == ["t_acme"]
+
+
+def test_a_catalog_of_the_applications_own_is_not_written_to(make_engine):
+    tenants = make_engine()
+    for write in (tenants.create, tenants.drop, tenants.suspend, tenants.resume):
+        with pytest.raises(CatalogIsReadOnly, match="FixedCatalog"):
+            write("acme")
+
+
+# Reading.
+
+
+def test_without_any_tenant_every_id_is_unknown(engine):
+    tenants = engine()
+    with pytest.raises(UnknownTenant), tenants.use("acme"):
+        pass
+    assert list(tenants) == []
+
+
+def test_the_catalog_is_gone_through_in_the_order_of_the_ids(engine):
+    tenants = engine()
+    for name in ("globex", "acme", "initech"):
+        tenants.create(name)
+    assert [tenant.id for tenant in engine()] == ["acme", "globex", "initech"]
+
+
+def test_other_processes_follow_within_the_interval(engine):
+    one, other = engine(), engine()
+    one.create("acme")
+    with other.use("acme"):
+        pass
+    one.suspend("acme")
+    time.sleep(0.25)
+    with pytest.raises(TenantSuspended), other.use("acme"):
+        pass
+
+
+def test_a_tenant_that_another_process_has_just_made_is_found_without_waiting_for_the_interval(engine, monkeypatch):
+    monkeypatch.setattr(catalog.table, "ASK_AGAIN_S", 0.0)
+    one, other = engine(), engine(catalog_interval_s=60)
+    one.create("acme")
+    with other.use("acme"):
+        pass
+    one.create("globex")
+    with other.use("globex"):
+        pass
+
+
+def test_a_change_that_was_begun_early_and_committed_late_is_seen(engine, server, sql):
+    tenants = engine(catalog_interval_s=0.05)
+    for name in ("acme", "globex"):
+        tenants.create(name)
+    slow = psycopg2.connect(server.admin_url)
+    slow.cursor().execute(
+        "UPDATE tenantry.tenants SET state = 'suspended', changed = pg_current_xact_id() WHERE id = 'acme'"
+    )
+    tenants.suspend("globex")  # Later in number, earlier in commit.
+    time.sleep(0.06)
+    with pytest.raises(TenantSuspended), tenants.use("globex"):
+        pass
+    slow.commit()
+    slow.close()
+    time.sleep(0.06)
+    with pytest.raises(TenantSuspended), tenants.use("acme"):
+        pass
+
+
+@pytest.fixture
+def thousand(engine, sql):
+    engine().create("n0")
+    sql(
+        "INSERT INTO tenantry.tenants (id, schema, state) "
+        "SELECT 'n' || n, 't_n' || n, 'active' FROM generate_series(1, 999) AS n"
+    )
+
+
+def test_requests_spread_over_a_thousand_tenants_ask_once(engine, server, thousand):
+    with Relay(server.url) as relay:
+        tenants = engine(url=relay.url, catalog_interval_s=60)
+        tenants.warm_up(connections=1)
+        with relay.counting() as messages:
+            for number in range(1_000):
+                with tenants.use(f"n{number}"):
+                    pass
+        assert len(messages) == 1
+
+
+def test_thousands_of_unknown_ids_do_not_mean_thousands_of_queries(engine, server, thousand):
+    with Relay(server.url) as relay:
+        tenants = engine(url=relay.url, catalog_interval_s=60)
+        tenants.warm_up(connections=1)
+        with relay.counting() as messages:
+            for number in range(3_000):
+                with pytest.raises(UnknownTenant):
+                    tenants[f"unknown-{number}"]
+        assert len(messages) <= 3
+
+
+def test_a_row_that_is_no_tenant_does_not_take_the_others_with_it(engine, thousand, sql, caplog):
+    sql("INSERT INTO tenantry.tenants (id, schema, state) VALUES ('NOT AN ID', 'x', 'active')")
+    with engine().use("n7"):
+        pass
+    assert "NOT AN ID" in caplog.text
+
+
+# When the server does not answer.
+
+
+class Answers:
+    """Stands between a catalog and its server, and can be told to fail: what the network does."""
+
+    def __init__(self, url):
+        self.wire = Wire(Pool(url), SCHEMA, Prefix.of(SCHEMA))
+        self.error, self.asked = None, 0
+
+    def ask(self, *args, **options):
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return self.wire.ask(*args, **options)
+
+
+@pytest.fixture
+def answers(server, thousand):
+    answers = Answers(server.url)
+    yield answers
+    answers.wire.pool.close()
+
+
+REFUSED = ServerRefused(address="x", reason="down")
+
+
+def test_what_is_known_is_served_while_polls_fail_for_a_while(answers):
+    known = TableCatalog(answers.ask, interval_s=0.02)
+    assert known.get("n7").schema == "t_n7"
+    answers.error = REFUSED
+    time.sleep(0.03)
+    assert known.get("n7").schema == "t_n7"
+    assert answers.asked == 2
+
+
+def test_a_catalog_that_has_not_answered_for_ten_intervals_is_not_believed_until_it_answers(answers):
+    known = TableCatalog(answers.ask, interval_s=0.02)
+    known.get("n7")
+    answers.error = REFUSED
+    time.sleep(0.03)
+    known.get("n7")
+    time.sleep(0.25)
+    with pytest.raises(CatalogUnavailable, match="has not answered"):
+        known.get("n7")
+    answers.error = None
+    time.sleep(0.03)
+    assert known.get("n7") is not None
+
+
+def test_a_server_that_never_answered_is_its_own_error(answers):
+    answers.error = REFUSED
+    with pytest.raises(ServerRefused):
+        TableCatalog(answers.ask).get("n7")
+
+
+def test_a_poll_does_not_wait_for_a_connection(engine, thousand):
+    tenants = engine(pool=PoolSettings(size=1, wait_s=30), catalog_interval_s=0.02)
+    with tenants.use("n0"):
+        pass
+    held = tenants.pool.take("t_n0")
+    time.sleep(0.03)
+    begun = time.monotonic()
+    with tenants.use("n0"):
+        pass
+    assert time.monotonic() - begun < 5
+    tenants.pool.give(held)
+
+
+def test_only_one_thread_polls_while_others_go_on(answers):
+    known = TableCatalog(answers.ask, interval_s=0.02)
+    known.get("n7")
+    going, go_on = threading.Event(), threading.Event()
+    ask = answers.wire.ask
+
+    def slow(*args, **options):
+        going.set()
+        go_on.wait(10)
+        return ask(*args, **options)
+
+    answers.wire.ask = slow
+    time.sleep(0.03)
+    poller = threading.Thread(target=known.get, args=("n7",))
+    poller.start()
+    assert going.wait(5)
+    assert known.get("n8").schema == "t_n8"  # While the other waits for its answer.
+    go_on.set()
+    poller.join()
+
+
+def test_the_first_load_is_waited_for_by_everybody(answers):
+    known = TableCatalog(answers.ask)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(known.get("n7"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [tenant.id for tenant in found] == ["n7"] * 8
+    assert answers.asked == 1
+
+
+def test_the_first_load_tells_that_every_connection_is_in_use(engine, thousand):
+    tenants = engine(pool=PoolSettings(size=1, wait_s=0.1))
+    held = tenants.pool.take("x")
+    with pytest.raises(PoolTimeout), tenants.use("n0"):
+        pass
+    tenants.pool.give(held)
