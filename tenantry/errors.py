@@ -3,7 +3,8 @@
 TenantryError
 ├── ConfigError                  the configuration cannot work
 │   ├── EmbeddedUnavailable      `embedded:` was asked for, and its package is not installed
-│   └── UnsafeDefaultPath        the role's own search_path would resolve what escapes the prefix
+│   ├── UnsafeDefaultPath        the role's own search_path would resolve what escapes the prefix
+│   └── NoMigrationFolder        there is no folder of migrations at that path
 ├── InvalidName
 │   ├── InvalidTenantId          not an id: nothing is made of it, no SQL is sent
 │   └── InvalidSchemaName        not a name that a schema can have
@@ -19,6 +20,13 @@ TenantryError
 │   ├── TenantNotReady           it is still being made
 │   └── TenantExists             the id is taken
 ├── SchemaTaken                  the schema of a new tenant is there already
+├── MigrationError
+│   ├── InvalidMigrationFile     a file in the folder that is no migration, or cannot be read as one
+│   ├── MigrationEdited          an applied file was changed
+│   ├── MigrationFailed          a file failed: the schema is as it was
+│   │   └── MigrationLeftTransaction  a Python file ended the transaction it ran in
+│   ├── MigrationBlocked         a lock was not free in time: nothing was done, and nothing is wrong
+│   └── SchemaMissing            there is no such schema any more
 ├── TransactionError
 │   ├── TransactionElsewhere     the open transaction belongs to another thread, task or process
 │   ├── TransactionOpen          another tenant cannot be entered while it is open
@@ -68,6 +76,14 @@ class UnsafeDefaultPath(ConfigError):
             f'ALTER ROLE "{role}" IN DATABASE "{database}" SET search_path = \'\'; or pass allow_default_path=True.'
         )
         self.role, self.database, self.path = role, database, path
+
+
+class NoMigrationFolder(ConfigError):
+    """There is no folder of migrations at that path."""
+
+    def __init__(self, *, path: str) -> None:
+        super().__init__(f"there is no folder {path!r} to read migrations from: make it, or correct the path")
+        self.path = path
 
 
 class InvalidName(TenantryError, ValueError):
@@ -189,6 +205,80 @@ class SchemaTaken(TenantryError):
         super().__init__(
             f"the schema {schema!r} exists already: choose another id, or drop the schema if it is a left-over"
         )
+        self.schema = schema
+
+
+class MigrationError(TenantryError):
+    """A schema could not be changed."""
+
+
+class InvalidMigrationFile(MigrationError):
+    """A file in the folder that is no migration, or cannot be read as one."""
+
+    def __init__(self, *, path: str, rule: str) -> None:
+        super().__init__(f"{path} {rule}")
+        self.path, self.rule = path, rule
+
+
+class MigrationEdited(MigrationError):
+    """An applied file was changed. What the schema has is not what the file says."""
+
+    def __init__(self, *, schema: str, file: str, recorded: str, found: str) -> None:
+        super().__init__(
+            f"{file} was edited after it was applied to schema {schema!r}: recorded sha256 {recorded[:12]}, found "
+            f"{found[:12]}. Restore the file, or write a new migration."
+        )
+        self.schema, self.file, self.recorded, self.found = schema, file, recorded, found
+
+
+class MigrationFailed(MigrationError):
+    """A file failed. The schema is as it was before the run.
+
+    *file* is None when no single file is to blame (a constraint that is checked at the end); *line* and *statement* are
+    None when they could not be found. The error itself is the cause of this one.
+    """
+
+    says = "The schema is as it was before this run: correct the file, and run again."
+
+    def __init__(
+        self, *, schema: str, file: str | None, reason: str, line: int | None = None, statement: str | None = None
+    ) -> None:
+        where = file or "the migration"
+        at = f", line {line}" if line is not None else ""
+        text = " ".join((statement or "").split())
+        excerpt = f"\n  {text if len(text) <= 200 else text[:199] + '…'}" if text else ""
+        super().__init__(f"{where}{at} failed for schema {schema!r}: {reason}{excerpt}\n{self.says}")
+        self.schema, self.file, self.line, self.statement, self.reason = schema, file, line, statement, reason
+
+
+class MigrationLeftTransaction(MigrationFailed):
+    """A Python file ended the transaction it ran in. What it committed has stayed, and no history tells of it."""
+
+    says = (
+        "What it committed has stayed and is not recorded: undo that by hand, take commit() and rollback() out of the "
+        "file, and run again."
+    )
+
+    def __init__(self, *, schema: str, file: str) -> None:
+        super().__init__(schema=schema, file=file, reason="it ended the transaction that it ran in")
+
+
+class MigrationBlocked(MigrationError):
+    """A lock was not free in time. Nothing was done, and nothing is wrong with the schema: run again."""
+
+    def __init__(self, *, schema: str, file: str | None, lock_timeout_s: float) -> None:
+        what = f"a lock that {file} needs" if file else "the migrations' own lock (another deployer is at work)"
+        super().__init__(
+            f"{what} was not free in schema {schema!r} within {lock_timeout_s:g} s: nothing was done, run again later"
+        )
+        self.schema, self.file, self.lock_timeout_s = schema, file, lock_timeout_s
+
+
+class SchemaMissing(MigrationError):
+    """There is no such schema any more."""
+
+    def __init__(self, *, schema: str) -> None:
+        super().__init__(f"the schema {schema!r} does not exist: was its tenant dropped meanwhile?")
         self.schema = schema
 
 
