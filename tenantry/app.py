@@ -14,7 +14,7 @@ import psycopg2.extensions
 from tenantry import provisioning
 from tenantry.binding import BoundDatabase
 from tenantry.catalog import SCHEMA, Catalog, State, TableCatalog, Tenant, admit, find
-from tenantry.context import Bound, bind, bound, open_leases, unbind
+from tenantry.context import Bound, bind, bound, nothing_open, open_leases, unbind
 from tenantry.databases import DatabaseCache, Prefix, SharedDatabase, TenantDatabase, Wire
 from tenantry.errors import CatalogIsReadOnly, ConfigError, NoTenantBound, TransactionOpen
 from tenantry.naming import extensions_schema, schema_name
@@ -294,7 +294,7 @@ class Tenantry:
         return Bound(self, found, database, values)
 
     def _refuse_beside_transaction(self, database: TenantDatabase | SharedDatabase) -> None:
-        for lease in open_leases():
+        for lease in () if nothing_open() else open_leases():
             pool, schema = lease.key
             if pool is self.pool and schema != database.schema and lease.owner.is_here():
                 raise TransactionOpen(open_on=schema, wanted=database.schema)

@@ -77,23 +77,23 @@ class BoundDatabase(DatabaseProxy):
     def __init__(self, *, engine: object = None, tenant_only: bool = False) -> None:
         self._set(_callbacks=[], _model=None, engine=engine, tenant_only=tenant_only)
 
-    def current(self, what: str) -> SchemaDatabase:
-        """Return the database that is bound here; *what* needs it.
+    def current(self, what: Any) -> SchemaDatabase:
+        """Return the database that is bound here; *what* needs it: a query, or words for it.
 
         Raises:
             NothingBound, NoTenantBound: nothing is bound, another engine's is, or it is no tenant's. Nothing was sent.
         """
         here: Bound | None = bound()
         if here is None or (self.engine is not None and here.engine is not self.engine):
-            raise NoTenantBound(what) if self.tenant_only else NothingBound(what)
+            raise NoTenantBound(_described(what)) if self.tenant_only else NothingBound(_described(what))
         if here.tenant is None and self.tenant_only:
-            raise NoTenantBound(what, shared=True)
+            raise NoTenantBound(_described(what), shared=True)
         return here.database  # type: ignore[return-value]  # the context is below the databases, and knows them as peewee's
 
     # The statements. Spelled out, for Python looks for __getattr__ only after it has looked everywhere else.
 
     def execute(self, query: Any, *args: Any, **options: Any) -> Any:
-        return self.current(_described(query)).execute(query, *args, **options)
+        return self.current(query).execute(query, *args, **options)
 
     def execute_sql(self, sql: Any, *args: Any, **options: Any) -> Any:
         return self.current("raw SQL").execute_sql(sql, *args, **options)
@@ -243,6 +243,8 @@ class SharedModel(peewee.Model, metaclass=_ModelBase):
         schema = "public"
 
 
-def _described(query: Any) -> str:
-    model = getattr(query, "model", None)
+def _described(what: Any) -> str:
+    if isinstance(what, str):
+        return what
+    model = getattr(what, "model", None)
     return model.__name__ if isinstance(model, type) else "this statement"

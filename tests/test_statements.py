@@ -118,13 +118,17 @@ def test_the_time_zone_of_a_tenant_is_no_other_tenants(one):
 
 # What raw SQL leaves behind never reaches the next borrower.
 
+HAS_LOCKS = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())"
 LEFT_BEHIND = {
     "a setting": ("SELECT set_config('work_mem', '1MB', false)", "SELECT current_setting('work_mem') = '1MB'"),
     "a path": ("SELECT set_config('search_path', 'public', false)", "SELECT current_setting('search_path') = 'public'"),
     "an advisory lock": (
         "SELECT pg_advisory_lock(42)",
-        "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())",
+        HAS_LOCKS,
     ),
+    "a lock by a quoted name": ('SELECT "pg_catalog"."pg_advisory_lock" (42)', HAS_LOCKS),
+    "a lock behind a comment": ("SELECT pg_advisory_lock/* not a call? */(42)", HAS_LOCKS),
+    "a lock in the middle": ("WITH a AS (SELECT pg_advisory_lock(42)) SELECT count(*) FROM a", HAS_LOCKS),
     "a prepared statement": (
         "DO $$BEGIN EXECUTE 'PREPARE left_behind AS SELECT 1'; END$$",
         "SELECT count(*) > 0 FROM pg_prepared_statements",
@@ -143,6 +147,26 @@ LEFT_BEHIND = {
         "SELECT current_setting('role') <> 'none'",
     ),
 }
+
+
+def test_what_a_value_that_is_sql_leaves_behind_is_gone_for_the_next(one):
+    one.database_of("acme").execute_sql("SELECT %s", (psycopg2.extensions.AsIs("pg_advisory_lock(42)"),))
+    assert value(one.database_of("globex"), HAS_LOCKS) is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT count(*), lower(name) FROM customer WHERE name IN ('a', 'b') GROUP BY name",
+        'INSERT INTO "customer" ("name") VALUES (%s)',
+        "WITH known AS (SELECT 1) SELECT coalesce(max(id), 0) FROM customer",
+    ],
+)
+def test_raw_sql_that_only_computes_is_not_followed_by_a_scrub(one, text):
+    one.database_of("acme").execute_sql(text, ("a",) if "%s" in text else ())
+    connection = one.pool.take("looked at")
+    assert not connection.marked
+    one.pool.give(connection)
 
 
 @pytest.mark.parametrize(("leave", "is_there"), LEFT_BEHIND.values(), ids=LEFT_BEHIND)

@@ -21,7 +21,7 @@ from tenantry.context import Owner, beliefs, lease_of
 from tenantry.databases.prefix import Prefix
 from tenantry.databases.rows import Rows, StatementCursor
 from tenantry.databases.streams import ServerCursor
-from tenantry.databases.texts import may_leave_traces, refuse
+from tenantry.databases.texts import may_leave_traces, raw_may_leave_traces, refuse
 from tenantry.databases.wire import Wire
 from tenantry.errors import ServerError
 from tenantry.naming import SchemaName
@@ -119,9 +119,11 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     @property
     def _state(self) -> _State:
         state = current = beliefs.get()
+        if state is not None and state.key is self._key and state.owner.is_here():
+            return state  # type: ignore[no-any-return]  # the context keeps it for us, and does not know what it is
         while state is not None:
             if state.key == self._key and state.owner.is_here():
-                return state  # type: ignore[no-any-return]  # the context keeps it for us, and does not know what it is
+                return state  # type: ignore[no-any-return]  # as above
             state = state.outer
         state = _State(self._key, current)
         beliefs.set(state)
@@ -252,7 +254,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     def _run(self, sql: str, params: Any, marks: bool) -> Rows:
         if self._state.closed:
             self._open()
-        return self.wire.run(lambda cursor, head: cursor.execute(head + sql, params or ()), marks=marks)
+        return self.wire.run(sql, params or (), marks=marks)
 
     def _run_raw(self, sql: Any, params: Any, named: bool = False, *, literal: bool = False) -> Any:
         self._open()
@@ -260,16 +262,18 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         if literal:  # A driver's cursor that is given no values takes the text as it is.
             text = text.replace("%", "%%")
         if not named:
-            return self._run(text, params, True)
+            return self._run(text, params, raw_may_leave_traces(text, params))
         return ServerCursor(self.wire, text, params or (), marks=True)
 
     def _copy(self, sql: Any, file: Any, size: int) -> Rows:
         self._open()
         text = self._raw_text(sql)
+
         # copy_expert() takes the text as it is, without the driver's doubling of %.
-        return self.wire.run(
-            lambda cursor, head: cursor.copy_expert(head.replace("%%", "%") + text, file, size), marks=True
-        )
+        def send(cursor: Any, head: str) -> None:
+            cursor.copy_expert(head.replace("%%", "%") + text, file, size)
+
+        return self.wire.run(text, marks=True, send=send)
 
     def _raw_text(self, sql: Any) -> str:
         if isinstance(sql, Composable):

@@ -37,8 +37,9 @@ class Rows:
         else:
             self._left = iter(cursor.fetchall())
             self.fetchone = partial(next, self._left, None)  # peewee fetches one by one: no Python frame for a row.
-        self.notices = tuple(notices)
+        self.notices: tuple[str, ...] = ()
         if notices:
+            self.notices = tuple(notices)
             notices.clear()
 
     def __iter__(self) -> Iterator[Row]:

@@ -36,10 +36,7 @@ class ServerCursor:
         if self._own:
             wire.begin(None)
         try:
-            wire.run(
-                lambda cursor, head: cursor.execute(f'{head}DECLARE "{self.name}" NO SCROLL CURSOR FOR {sql}', params),
-                marks=marks,
-            )
+            wire.run(f'DECLARE "{self.name}" NO SCROLL CURSOR FOR {sql}', params, marks=marks)
         except BaseException:
             if self._own:  # Its own transaction must not become the context's.
                 wire.end("ROLLBACK")

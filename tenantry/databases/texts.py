@@ -6,6 +6,11 @@ It is looked at to refuse, or to clean up more than is needed; never to leave th
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 from tenantry.errors import SessionRequired
 
@@ -40,7 +45,16 @@ _HARMLESS = frozenset(
     """.split()
 )
 _CALLED = re.compile(r"(?<![\w\"$])([a-z_][\w$]*)\s*\(", re.IGNORECASE)
-_QUOTED_CALL = re.compile(r"\"\s*\(")
+# A quoted name in front of a parenthesis is a call, unless one of these words says that columns follow.
+_CALLED_QUOTED = re.compile(
+    r"(?<!into )(?<!table )(?<!exists )(?<!on )(?<!references )(?<!with )(?<!recursive )"
+    r"(?<![\w\".])(?:\"[^\"]*\"\.)*\"[^\"]*\"\s*\(",
+    re.IGNORECASE,
+)
+_HIDES = re.compile(r"/\*|--|;|\$|\binto\s+temp", re.IGNORECASE)
+_PLAIN = re.compile(r"\s*(?:select|insert|update|delete|with|values)\b", re.IGNORECASE)
+# By their exact type: a subclass may adapt itself to any SQL, as the driver's AsIs does.
+_VALUES = frozenset({str, int, float, bool, bytes, Decimal, date, time, datetime, timedelta, UUID, type(None)})
 
 _verdicts: dict[str, bool] = {}
 _MOST_VERDICTS = (
@@ -64,17 +78,26 @@ def refuse(sql: str, *, in_transaction: bool) -> None:
 
 
 def may_leave_traces(sql: str) -> bool:
-    """Say whether SQL that peewee has rendered may leave something on the connection.
+    """Say whether SQL may leave something on the connection: whether it calls a function that may.
 
-    It may when it calls a function that is not known to be harmless: ``set_config(..., false)``,
-    ``pg_advisory_lock``, or one that calls them.
+    That is one that is not known to be harmless: ``set_config(..., false)``, ``pg_advisory_lock``, or one that calls
+    them. The verdict on a text is remembered.
     """
     verdict = _verdicts.get(sql)
     if verdict is None:
         if len(_verdicts) >= _MOST_VERDICTS:
             _verdicts.clear()
-        verdict = _verdicts[sql] = ";" in sql or any(word.lower() not in _HARMLESS for word in _CALLED.findall(sql))
+        calls = any(word.lower() not in _HARMLESS for word in _CALLED.findall(sql))
+        verdict = _verdicts[sql] = calls or bool(_HIDES.search(sql) or _CALLED_QUOTED.search(sql))
     return verdict
+
+
+def raw_may_leave_traces(sql: str, params: Any) -> bool:
+    """As :func:`may_leave_traces`, of SQL that somebody wrote: it may be any command, and its values may be SQL too."""
+    if not _PLAIN.match(sql) or may_leave_traces(sql):
+        return True
+    values = params.values() if isinstance(params, Mapping) else params or ()
+    return not all(type(value) in _VALUES for value in values)
 
 
 def _shortened(sql: str) -> str:

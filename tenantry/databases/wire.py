@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg2
 
-from tenantry.context import Lease, lease_of, open_leases
+from tenantry.context import Lease, lease_of, nothing_open, open_leases
 from tenantry.databases.prefix import Prefix
 from tenantry.databases.rows import Row, Rows
 from tenantry.errors import ConnectionLost, SessionRequired
@@ -36,14 +36,15 @@ class Wire:
 
     def ask(self, sql: str, *params: object, patient: bool = True) -> list[Row]:
         """Run SQL of tenantry's own, and return its rows. With *patient* false it does not wait for a connection."""
-        rows = self.run(lambda cursor, head: cursor.execute(head + sql, params), marks=False, patient=patient)
+        rows = self.run(sql, params, marks=False, patient=patient)
         return rows.fetchall() if rows.description else []
 
-    def run(self, send: Send, *, marks: bool, patient: bool = True) -> Rows:
+    def run(self, sql: str, params: Any = (), *, marks: bool, patient: bool = True, send: Send | None = None) -> Rows:
         """Send one statement, in the context's transaction or alone, and return its rows.
 
         With *marks* it may leave something on the connection that no text shows: the next borrower's message begins by
-        scrubbing it.
+        scrubbing it. With *patient* false it does not wait for a connection. *send* stands for the driver's
+        ``execute()``.
 
         Raises:
             psycopg2.Error: what the server or the driver says of it.
@@ -54,19 +55,25 @@ class Wire:
         connection = lease.connection if lease is not None else None
         fresh = connection is None
         if connection is None:
-            connection = self._take(patient)
-        head = self._head(lease, connection, fresh)
+            connection = self.pool.take(self.schema) if patient and nothing_open() else self._take(patient)
+        head = self.prefix.alone if lease is None and not connection.marked else self._head(lease, connection, fresh)
         marked = marks or (connection.marked and not fresh)
         try:
             connection.marked |= marks  # Before it is sent: a statement that fails keeps the advisory lock it took.
             cursor = connection.cursor()
-            send(cursor, head)
+            if send is None:
+                cursor.execute(head + sql, params)
+            else:
+                send(cursor, head)
             rows = Rows(cursor, connection.notices)
         except BaseException as error:
             self._failed(lease, connection, error, head)
             raise
         connection.marked = marked
-        self._settle(lease, connection)
+        if lease is None and connection.get_transaction_status() == IDLE:
+            self.pool.give(connection)
+        else:
+            self._settle(lease, connection)
         return rows
 
     # What begins and ends transactions. These verbs have a way of their own: they are never recognised in the text of a
@@ -152,7 +159,7 @@ class Wire:
             )
         # The path must be there before the first savepoint, or a rollback to it takes it away.
         if lease.waiting or lease.connection is None:
-            self.run(lambda cursor, head: cursor.execute(head + "SELECT 1"), marks=True)
+            self.run("SELECT 1", marks=True)
         connection = lease.connection
         assert isinstance(connection, Connection)
         connection.marked = True
@@ -209,13 +216,9 @@ class Wire:
         return scrub + waiting if fresh or lease.session else waiting + self.prefix.inside
 
     def _settle(self, lease: Lease | None, connection: Connection) -> None:
-        """After a message that succeeded: give the connection back, or keep it."""
-        if lease is None:
-            if connection.get_transaction_status() == IDLE:
-                self.pool.give(connection)
-            else:  # A raw BEGIN.
-                Lease(self.key).keep().connection = connection
-            return
+        """After a message that succeeded, in a transaction or a session: keep the connection, unless it has ended."""
+        if lease is None:  # A raw BEGIN.
+            lease = Lease(self.key).keep()
         lease.connection = connection
         lease.waiting.clear()
         if connection.get_transaction_status() == IDLE and not lease.session:
@@ -286,7 +289,7 @@ class Wire:
         """Send a savepoint's verb, without the prefix: in an aborted transaction the prefix itself would fail."""
         lease = lease_of(self.key)
         if lease is None or lease.connection is None:
-            self.run(lambda cursor, head: cursor.execute(head + verb, ()), marks=False)
+            self.run(verb, marks=False)
             return
         waiting, connection = "".join(lease.waiting), lease.connection
         lease.waiting.clear()

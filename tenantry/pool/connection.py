@@ -88,17 +88,15 @@ class Connection(psycopg2.extensions.connection):
             return False
         return True
 
-    def is_alive(self, ask_after_s: float) -> bool:
-        """Judge an idle connection by its socket; ask the server only when it was idle for longer than *ask_after_s*.
+    def is_alive(self, ask_if_before: float) -> bool:
+        """Judge an idle connection by its socket; ask the server only if it came back before *ask_if_before*.
 
         Nothing is under way on it: what can be read there is a goodbye, or news (a changed setting) that nobody asked
         for, and then the server is asked as well.
         """
         if self.closed:
             return False
-        if not self.poller.poll(0) and time.monotonic() - self.since < ask_after_s:
-            return True
-        return self.answers()
+        return (self.since > ask_if_before and not self.poller.poll(0)) or self.answers()
 
 
 class Address:

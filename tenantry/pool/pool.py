@@ -76,15 +76,16 @@ class Pool:
         if not place or self._closed:
             self._places.put(False)  # For the next who waits.
             raise PoolClosed
+        now = time.monotonic()
         try:
-            connection = self._take_idle() or self._connect()
+            connection = self._take_idle(now) or self._connect()
         except BaseException:
             self._places.put(True)
             raise
         connection.pool = self
         connection.lent += 1
         connection.thread = threading.get_ident()
-        connection.since = time.monotonic()
+        connection.since = now
         if connection.schema != schema:
             connection.schema = schema
             connection.served.add(schema)
@@ -198,13 +199,13 @@ class Pool:
             with self._lock:
                 self._waiting -= 1
 
-    def _take_idle(self) -> Connection | None:
+    def _take_idle(self, now: float) -> Connection | None:
         while True:
             try:
                 connection = self._idle.pop()  # The one used last: it is the warmest, and the others may grow old.
             except IndexError:
                 return None
-            if connection.is_alive(self.settings.ask_after_s):
+            if connection.is_alive(now - self.settings.ask_after_s):
                 return connection
             self._close(connection)
 
