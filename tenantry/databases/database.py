@@ -17,7 +17,8 @@ from playhouse.postgres_ext import FetchManyCursor, PostgresqlExtDatabase
 from psycopg2.sql import Composable
 
 from tenantry.catalog import Tenant
-from tenantry.context import Owner, beliefs, lease_of
+from tenantry.context import beliefs, lease_of
+from tenantry.databases.blocks import BlockState, Savepoint, Transaction
 from tenantry.databases.prefix import Prefix
 from tenantry.databases.rows import Rows, StatementCursor
 from tenantry.databases.streams import ServerCursor
@@ -30,47 +31,6 @@ from tenantry.pool import Connection, Pool
 __exception_wrapper__ = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in peewee's stubs
 
 ErrorHook = Callable[[Exception], None]
-
-
-class _State(peewee._ConnectionState):
-    """What the application believes of one database in one context: open or not, and peewee's stack of transaction
-    blocks.
-
-    Nothing hangs on it that a server knows of; that is the context's Lease. peewee keeps this in a threading.local,
-    where the tasks of one thread share a stack: a block of one would be taken for a savepoint in the other's
-    transaction.
-    """
-
-    def __init__(self, key: tuple[object, str], outer: _State | None) -> None:
-        super().__init__()
-        self.key, self.owner = key, Owner()
-        self.connected = False  # By connect(), not by a first statement.
-        # What another database of this context believes is kept while it matters, and forgotten when it is only "a
-        # statement was run".
-        if outer is not None and not (outer.connected or outer.ctx or outer.transactions):
-            outer = outer.outer
-        self.outer: _State | None = outer
-
-
-class _Savepoint(peewee._savepoint):
-    """peewee's savepoint, with its verbs on a way of their own."""
-
-    def _begin(self) -> None:
-        self._say("SAVEPOINT", self.db.wire.savepoint)
-
-    def commit(self, begin: bool = True) -> None:
-        self._say("RELEASE SAVEPOINT", self.db.wire.release)
-        if begin:
-            self._begin()
-
-    def rollback(self, begin: bool = True) -> None:
-        self._say("ROLLBACK TO SAVEPOINT", self.db.wire.rollback_to)
-        if begin:
-            self._begin()
-
-    def _say(self, verb: str, send: Callable[[str], None]) -> None:
-        # peewee runs them as statements: the log, the hooks and whoever counts queries see them.
-        self.db._observed(f"{verb} {self.quoted_sid};", None, lambda *_: send(self.quoted_sid), False)
 
 
 class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse has no types
@@ -117,7 +77,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     # Connecting holds nothing.
 
     @property
-    def _state(self) -> _State:
+    def _state(self) -> BlockState:
         state = current = beliefs.get()
         if state is not None and state.key is self._key and state.owner.is_here():
             return state  # type: ignore[no-any-return]  # the context keeps it for us, and does not know what it is
@@ -125,7 +85,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
             if state.key == self._key and state.owner.is_here():
                 return state  # type: ignore[no-any-return]  # as above
             state = state.outer
-        state = _State(self._key, current)
+        state = BlockState(self._key, current)
         beliefs.set(state)
         return state
 
@@ -327,7 +287,10 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         self._end("ROLLBACK")
 
     def savepoint(self, *args: Any) -> Any:
-        return _Savepoint(self, *args)
+        return Savepoint(self, *args)
+
+    def transaction(self, *args: Any, **kwargs: Any) -> Any:
+        return Transaction(self, *args, **kwargs)
 
     def _level_name(self, level: Any) -> str:
         levels = self._adapter.isolation_levels

@@ -159,7 +159,7 @@ class Wire:
             )
         # The path must be there before the first savepoint, or a rollback to it takes it away.
         if lease.waiting or lease.connection is None:
-            self.run("SELECT 1", marks=True)
+            self.run(self.prefix.inside.strip(), marks=True)  # No query: SET TRANSACTION must still be possible.
         connection = lease.connection
         assert isinstance(connection, Connection)
         connection.marked = True
