@@ -295,7 +295,7 @@ class Tenantry:
 
     def _refuse_beside_transaction(self, database: TenantDatabase | SharedDatabase) -> None:
         for lease in () if nothing_open() else open_leases():
-            pool, schema = lease.key
+            pool, schema = lease.key or (None, "")
             if pool is self.pool and schema != database.schema and lease.owner.is_here():
                 raise TransactionOpen(open_on=schema, wanted=database.schema)
 

@@ -118,10 +118,10 @@ class Lease:
 
     __slots__ = ("__weakref__", "connection", "key", "outer", "over", "owner", "session", "waiting")
 
-    def __init__(self, key: tuple[object, str], *, session: bool = False) -> None:
-        self.key = (
-            key  # The pool and the schema: a database can be evicted and made anew while its transaction is open.
-        )
+    def __init__(self, key: tuple[object, str] | None, *, session: bool = False) -> None:
+        # The pool and the schema: a database can be evicted and made anew while its transaction is open. None is one
+        # that no statement can join: that of a server-side cursor.
+        self.key = key
         self.session = session
         self.owner = Owner()
         self.connection: Any = None  # None until the first statement: a BEGIN that waits needs no connection.
@@ -137,11 +137,17 @@ class Lease:
     def end(self) -> None:
         """Carry it no longer. Contexts that were copied meanwhile see that it is over."""
         self.over = True
-        if _lease.get() is self:
-            _lease.set(self.outer)
+        _forget_ended()
 
 
 _lease: ContextVar[Lease | None] = ContextVar("tenantry_lease", default=None)
+
+
+def _forget_ended() -> None:
+    lease = _lease.get()
+    while lease is not None and lease.over:
+        lease = lease.outer
+    _lease.set(lease)
 
 
 def nothing_open() -> bool:
@@ -165,6 +171,9 @@ def lease_of(key: tuple[object, str]) -> Lease | None:
         TransactionElsewhere: it belongs to another thread, task or process.
     """
     lease = _lease.get()
+    if lease is not None and lease.over:  # Ended in another context: by the task or the collector that ended it.
+        _forget_ended()
+        lease = _lease.get()
     while lease is not None:  # Hardly ever more than one: not through open_leases(), for every statement comes here.
         if not lease.over and lease.key == key:
             if not lease.owner.is_here():

@@ -89,7 +89,7 @@ def test_a_timeout_names_the_size_and_who_holds_connections_longest_first(pool):
     assert "pool_size=2" in str(error)
     assert "MainThread" in error.holders[0]
     assert [holder.schema for holder in pool.holders()] == ["t_acme", "t_globex"]
-    assert first.pool is second.pool is pool
+    assert first.loan.pool is second.loan.pool is pool
 
 
 def test_the_text_of_a_timeout_names_no_tenant(pool):
@@ -103,7 +103,7 @@ def test_whoever_holds_one_already_is_told_at_once_when_there_is_no_second(pool)
     held = [pool.take("a"), pool.take("b")]
     begun = time.monotonic()
     with pytest.raises(PoolTimeout, match="holds one already") as caught:
-        pool.take("c", nested=True)
+        pool.take("c", patient=False, nested=True)
     assert caught.value.nested
     assert time.monotonic() - begun < pool.settings.wait_s
     assert len(held) == 2

@@ -11,11 +11,11 @@ import peewee
 import psycopg2.sql
 import pytest
 from peewee import fn
-from playhouse.postgres_ext import ServerSide
+from playhouse.postgres_ext import ServerSide, ServerSideQuery
 from shop import Customer, Invoice, Plan
 
 from tenantry import FixedCatalog, PoolSettings, Tenant, TenantModel
-from tenantry.errors import SessionRequired, TransactionElsewhere
+from tenantry.errors import PoolTimeout, SessionRequired, TransactionElsewhere
 from tenantry.naming import quoted, schema_name, tenant_id
 
 
@@ -437,6 +437,36 @@ def test_a_server_side_query_given_up_half_read_gives_its_place_back(customers, 
     gc.collect()
     assert Customer.select().count() == 25
     assert one.figures().in_use == 0
+
+
+def test_places_are_never_lost_to_queries_given_up_half_read_again_and_again(customers, acme, one):
+    for _ in range(30):
+        rows = iter(ServerSide(Customer.select(), array_size=5))
+        next(rows)
+        loop = [rows]
+        loop.append(loop)  # For the collector, which ends the cursor and its connection in an order of its own.
+        del rows, loop
+        gc.collect()
+    assert Customer.select().count() == 25
+    assert one.figures().in_use == 0
+
+
+def test_a_statement_beside_a_server_side_query_that_gets_no_second_connection_is_told_why(customers, make_engine):
+    tenants = make_engine(pool=PoolSettings(size=1, wait_s=0.01))
+    with tenants.use("acme"):
+        Customer.create(name="a")
+        for _ in ServerSide(Customer.select(), array_size=1):
+            with pytest.raises(PoolTimeout, match="holds one already"):
+                Customer.select().count()
+        assert Customer.select().count() == 26
+
+
+def test_a_query_given_up_half_read_on_a_dead_connection_is_given_up_quietly(customers, acme, one, sql):
+    query = ServerSideQuery(Customer.select(), array_size=5)
+    next(iter(query))
+    sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tenantry_test'")
+    assert query.close()
+    assert Customer.select().count() == 25
 
 
 def test_a_cursor_that_outlives_its_transaction_never_touches_the_connection_again(customers, one):

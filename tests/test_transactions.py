@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import peewee
 import psycopg2
+import psycopg2.extras
 import pytest
 from relay import Relay
 from shop import Customer, Invoice, Plan
@@ -214,6 +215,17 @@ def test_an_inner_block_that_fails_after_earlier_work_leaves_that_work(acme, not
             acme.execute_sql(broken)
         Invoice.create(note="after")
     assert notes() == ["before", "after"]
+
+
+def test_a_first_statement_that_fails_does_not_keep_what_the_last_borrower_left(make_engine):
+    tenants = make_engine(pool=PoolSettings(size=1))
+    tenants.database_of("acme").execute_sql("SELECT set_config('work_mem', '1MB', false)")
+    globex = tenants.database_of("globex")
+    with globex.atomic():
+        with pytest.raises(peewee.InternalError), globex.atomic():
+            with pytest.raises(peewee.ProgrammingError):
+                globex.execute_sql("selec 1")
+        assert globex.execute_sql("SHOW work_mem").fetchone() != ("1MB",)
 
 
 def test_a_value_that_the_driver_refuses_leaves_the_transaction_as_it_was(acme, notes):
@@ -472,6 +484,29 @@ def test_a_network_that_is_cut_is_a_connection_lost(server, make_engine):
             Invoice.create(note="lost")
 
 
+def test_a_backend_killed_while_idle_in_a_transaction_does_not_mask_the_applications_error(acme, sql, tenants):
+    with pytest.raises(ZeroDivisionError), acme.atomic():
+        Invoice.create(note="lost")
+        with acme.atomic():
+            sql("SELECT pg_terminate_backend(%s)", acme.connection().info.backend_pid)
+            raise ZeroDivisionError
+    assert tenants.figures().in_use == 0
+
+
+def test_a_statement_cancelled_in_the_middle_of_a_scrub_leaves_no_transaction_behind(make_engine, sql):
+    tenants = make_engine(pool=PoolSettings(size=1))
+    acme = tenants.database_of("acme")
+    acme.execute_sql("SELECT set_config('statement_timeout', '1ms', false)")
+    connection = tenants.pool.take("t_acme")
+    connection.scrub = "SELECT pg_sleep(1);" + connection.scrub  # Slow enough to be cancelled in it.
+    tenants.pool.give(connection)
+    with pytest.raises(peewee.OperationalError, match="statement timeout"):
+        acme.execute_sql("SELECT 1")
+    assert tenants.figures().in_use == 0
+    del connection.scrub
+    assert acme.execute_sql("SELECT 1").fetchone() == (1,)
+
+
 # The driver's connection, and sessions.
 
 
@@ -539,6 +574,51 @@ def test_a_session_can_hold_transactions(acme, notes):
 def test_a_session_cannot_begin_inside_a_transaction(acme):
     with acme.atomic(), pytest.raises(SessionRequired), acme.session():
         pass
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda connection: setattr(connection, "autocommit", False),
+        lambda connection: connection.set_session(readonly=True),
+        lambda connection: setattr(connection, "cursor_factory", psycopg2.extras.DictCursor),
+        lambda connection: psycopg2.extensions.register_type(
+            psycopg2.extensions.new_type((25,), "SHOUTING", lambda value, cursor: value and value.upper()), connection
+        ),
+    ],
+    ids=["autocommit", "readonly", "cursor factory", "a type"],
+)
+@pytest.mark.parametrize("block", ["session", "transaction"])
+def test_what_the_application_does_to_the_drivers_connection_reaches_nobody_else(make_engine, notes, change, block):
+    tenants = make_engine(pool=PoolSettings(size=1))
+    with tenants.use("acme"):
+        if block == "session":
+            with tenants.database.session() as connection:
+                change(connection)
+        else:
+            with tenants.database.atomic():
+                connection = tenants.database.connection()
+                if change.__code__.co_names[0] == "set_session":
+                    pytest.skip("the driver refuses it in a transaction")
+                change(connection)
+    with tenants.use("globex"):
+        with tenants.database.session() as connection:
+            Invoice.create(note="kept")
+            connection.rollback()
+        assert Invoice.get().note == "kept"
+    assert notes("t_globex") == ["kept"]
+
+
+def test_notifications_for_one_tenant_are_not_read_by_the_next(make_engine, sql):
+    tenants = make_engine(pool=PoolSettings(size=1))
+    with tenants.database_of("acme").session() as connection:
+        connection.cursor().execute("LISTEN news")
+        sql("NOTIFY news, 'for acme'")
+        connection.cursor().execute("SELECT 1")
+        assert [note.payload for note in connection.notifies] == ["for acme"]
+    with tenants.database_of("globex").session() as connection:
+        connection.poll()
+        assert connection.notifies == []
 
 
 def test_a_session_whose_connection_dies_gives_its_place_back(acme, tenants):

@@ -255,7 +255,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         if lease is not None and lease.connection is not None:
             yield lease.connection
             return
-        connection = self.pool.take(self.schema, nested=lease is not None)
+        connection = self.pool.take(self.schema, patient=lease is None)
         try:
             yield connection
         finally:

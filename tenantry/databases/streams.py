@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg2
 
-from tenantry.context import Owner, lease_of
+from tenantry.context import Lease, Owner, lease_of
 from tenantry.databases.rows import Row
 from tenantry.databases.wire import Wire
 from tenantry.errors import TransactionElsewhere
@@ -44,9 +44,12 @@ class ServerCursor:
         lease = lease_of(wire.key)
         assert lease is not None
         self._connection: Connection = lease.connection
-        self._lent = self._connection.lent
+        self._loan = self._connection.loan
         if self._own:
-            lease.end()  # Other statements of the context are no part of it.
+            lease.end()
+            # Other statements of the context are no part of it; but who asks for a connection beside it holds one.
+            self._lease = Lease(None).keep()
+            self._lease.connection = self._connection
         self.closed = False
 
     def fetchmany(self, size: int | None = None) -> list[Row]:
@@ -91,22 +94,34 @@ class ServerCursor:
         if self.closed:
             return
         self.closed = True
-        if not self._own or not self._is_lent():
+        if not self._own:
+            return
+        self._lease.end()
+        if not self._is_lent():
             return
         try:
             self._connection.cursor().execute("COMMIT")
+        except psycopg2.Error:
+            self._wire.pool.discard(self._connection)
+            if self._ended:  # Given up half-read, nobody waits for the answer: this may be a generator's end.
+                raise
         except BaseException:
             self._wire.pool.discard(self._connection)
             raise
-        self._wire.pool.give(self._connection)
+        else:
+            self._wire.pool.give(self._connection)
 
     def __del__(self) -> None:
         # Given up half-read. No conversation from inside the garbage collector, and in whatever thread that runs.
-        if not self.closed and self._own and self._is_lent():
+        if self.closed or not self._own:
+            return
+        self._lease.over = True
+        if self._is_lent():
             self._wire.pool.discard(self._connection)
 
     def _is_lent(self) -> bool:
-        return self._connection.pool is not None and self._connection.lent == self._lent
+        loan = self._connection.loan
+        return loan is self._loan and loan is not None and loan.pool is not None
 
     def _is_alive(self) -> bool:
         """Say whether its transaction is still open.

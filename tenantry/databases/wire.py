@@ -108,6 +108,9 @@ class Wire:
         try:
             if connection.get_transaction_status() != IDLE and (verb == "COMMIT" or not connection.closed):
                 self._send_verb(connection, verb)
+        except ConnectionLost:
+            if verb == "COMMIT":  # Dead is rolled back, and then the block's own error is what counts.
+                raise
         finally:
             if connection.get_transaction_status() in (IDLE, UNKNOWN):
                 self._leave(lease, connection)
@@ -143,7 +146,8 @@ class Wire:
                 lease.waiting.clear()  # Releases of savepoints inside this one, which ends them.
                 if lease.connection.closed:
                     return
-        self._verb(f"ROLLBACK TO SAVEPOINT {quoted_sid}")
+        with contextlib.suppress(ConnectionLost):  # The next statement of the block will say so.
+            self._verb(f"ROLLBACK TO SAVEPOINT {quoted_sid}")
 
     def connection(self) -> Connection:
         """Return the driver's connection of the open transaction or session, with the path set.
@@ -162,8 +166,9 @@ class Wire:
             self.run(self.prefix.inside.strip(), marks=True)  # No query: SET TRANSACTION must still be possible.
         connection = lease.connection
         assert isinstance(connection, Connection)
-        connection.marked = True
-        return connection
+        if not lease.session:
+            del connection.notifies[:]  # Nothing is listened to here: they were for whoever had it before.
+        return connection.expose()
 
     def open_session(self) -> Lease:
         """Keep one connection until :meth:`close_session`, on which statements are sent as they are.
@@ -183,6 +188,8 @@ class Wire:
         except BaseException:
             self.pool.discard(connection)
             raise
+        del connection.notifies[:]
+        connection.expose()
         return lease.keep()
 
     def close_session(self, lease: Lease) -> None:
@@ -205,8 +212,17 @@ class Wire:
     # Inside.
 
     def _take(self, patient: bool = True) -> Connection:
-        holds = any(lease.connection is not None and lease.connection.pool is self.pool for lease in open_leases())
-        return self.pool.take(self.schema, nested=holds or not patient)
+        """Borrow a connection beside those that this context holds.
+
+        In a transaction it is not waited for: all who wait could be holding one. Beside a server-side cursor it is, for
+        one that was given up is held until the collector finds it.
+        """
+        held = [lease for lease in open_leases() if lease.connection is not None and self._is_ours(lease.connection)]
+        in_transaction = any(lease.key is not None for lease in held)
+        return self.pool.take(self.schema, patient=patient and not in_transaction, nested=bool(held))
+
+    def _is_ours(self, connection: Connection) -> bool:
+        return connection.loan is not None and connection.loan.pool is self.pool
 
     def _head(self, lease: Lease | None, connection: Connection, fresh: bool) -> str:
         scrub = connection.scrub if fresh and connection.marked else ""
@@ -274,9 +290,9 @@ class Wire:
         follows in the block would be committed statement by statement.
         """
         with contextlib.suppress(psycopg2.Error):
-            connection.cursor().execute(
-                "".join(lease.waiting) + "ROLLBACK TO SAVEPOINT tenantry_first_message_failed", ()
-            )
+            scrub = connection.scrub if connection.marked and not lease.session else ""
+            text = scrub + "".join(lease.waiting) + "ROLLBACK TO SAVEPOINT tenantry_first_message_failed"
+            connection.cursor().execute(text, ())
 
     def _forget_savepoint(self, lease: Lease, quoted_sid: str) -> bool:
         text = f"SAVEPOINT {quoted_sid};\n"

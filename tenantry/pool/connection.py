@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 IDLE = psycopg2.extensions.TRANSACTION_STATUS_IDLE
 UNKNOWN = psycopg2.extensions.TRANSACTION_STATUS_UNKNOWN
 
-# All that DISCARD ALL does, spelled out, for that one is refused beside other statements. In a transaction of its own,
-# so that neither the failure nor the rollback of what follows undoes it, and so that what follows still begins with its
-# first query (SET TRANSACTION, snapshots).
+# All that DISCARD ALL does, spelled out, for that one is refused beside other statements. Committed by itself, so that
+# neither the failure nor the rollback of what follows undoes it, and so that what follows still begins with its first
+# query (SET TRANSACTION, snapshots). Without a BEGIN: when it is cancelled half-way, no transaction may be left open.
+# PostgreSQL warns of a COMMIT without one, and nobody needs to read that.
 SCRUB = (
-    "BEGIN; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; "
-    "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP; COMMIT;\n"
+    "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; "
+    "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP; "
+    "SET LOCAL client_min_messages TO error; COMMIT;\n"
 )
 # psycopg2 reads dates in the ISO style only and sets it when it connects; where the role's default is another, RESET
 # ALL would bring that back.
@@ -40,7 +42,8 @@ MAX_BACKOFF_S = 2.0  # A server that restarts is up again in seconds: longer wai
 _PASSES = re.compile(
     r"connection refused|no such file or directory|timeout expired|timed out|server closed the connection|"
     r"connection reset|could not connect|network is unreachable|no route to host|could not translate host name|"
-    r"starting up|shutting down|in recovery mode|not yet accepting|too many clients|connection slots",
+    r"starting up|shutting down|in recovery mode|not yet accepting|too many clients|connection slots|"
+    r"canceling statement|terminating connection",
     re.IGNORECASE,
 )
 
@@ -57,28 +60,58 @@ class _Select:  # pragma: no cover
         return select.select([self._descriptor], [], [], timeout)[0]
 
 
+class Loan:
+    """A place in the pool, held by a connection while it is lent.
+
+    When whoever had the connection is gone without giving it back (a thread that died in a transaction), the connection
+    goes with its last reference, and the place comes back. This is an object of its own, and new each time, because
+    Python finalizes an object once: a connection that came back to life would lose its place the second time.
+    """
+
+    __slots__ = ("pool", "process")
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool: Pool | None = pool
+        self.process = this_process()
+
+    def end(self) -> Pool | None:
+        """End it, and return the pool that the place belongs to; None when it has ended, or is another process's."""
+        pool, self.pool = self.pool, None
+        return pool if self.process is this_process() else None
+
+    def __del__(self) -> None:
+        pool = self.end()
+        if pool is not None:
+            pool.regain_place()
+
+
 class Connection(psycopg2.extensions.connection):
     """A connection that knows who has it, and what the next statement on it must do first."""
 
-    pool: Pool | None = None  # While it is lent.
-    lent = 0  # How often it was lent: what belongs to an earlier time must never touch it again.
+    loan: Loan | None = None  # While it is lent. A new one each time: what belongs to an earlier one never touches it.
     schema = ""  # Of the tenant who has it, or had it last.
     thread = 0
     since = 0.0  # When it was lent, or came back.
     marked = False  # Something that no text shows may be left on it: the next message begins with the scrub.
+    exposed = False  # The application has had it in its hands, and may have changed how the driver treats it.
     scrub = SCRUB
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.process, self.served = this_process(), set[str]()
+        self.served: set[str] = set()
         self.poller: Any = select.poll() if hasattr(select, "poll") else _Select()
         self.poller.register(self.fileno(), getattr(select, "POLLIN", 0))
+        self.as_opened: object = None
 
-    def __del__(self) -> None:
-        # Whoever had it is gone without giving it back: a thread that died in a transaction. Its place must not be lost
-        # with it.
-        if self.pool is not None and self.process is this_process():
-            self.pool.discard(self)
+    def expose(self) -> Connection:
+        """Mark it as handed to the application, which may do with it what it likes until it comes back."""
+        self.marked = self.exposed = True
+        return self
+
+    def driver_state(self) -> object:
+        """Return what the driver keeps of it, and no server can scrub."""
+        casters = dict(self.string_types), dict(self.binary_types)
+        return self.autocommit, self.isolation_level, self.readonly, self.cursor_factory, self.encoding, casters
 
     def answers(self) -> bool:
         """Ask the server whether it is still there."""
@@ -147,6 +180,7 @@ class Address:
         except BaseException:
             connection.close()
             raise
+        connection.as_opened = connection.driver_state()
         return connection
 
     def _look_at(self, connection: Connection) -> None:

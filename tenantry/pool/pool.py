@@ -13,9 +13,10 @@ import time
 import weakref
 from collections import deque
 from queue import Empty, SimpleQueue
+from threading import get_ident
 
 from tenantry.errors import PoolClosed, PoolTimeout, ServerError, ServerUnreachable
-from tenantry.pool.connection import IDLE, Address, Connection, OnConnect
+from tenantry.pool.connection import IDLE, Address, Connection, Loan, OnConnect
 from tenantry.pool.figures import Health, Holder, PoolFigures
 from tenantry.pool.settings import PoolSettings
 
@@ -54,15 +55,14 @@ class Pool:
     def server_version(self) -> int:
         """PostgreSQL's version as libpq counts it: 150002 is 15.2. Connects, the first time."""
         if self._version is None:
-            self.give(self.take("server_version"))
+            self.give(self.take(""))
         assert self._version is not None
         return self._version
 
-    def take(self, schema: str, *, nested: bool = False) -> Connection:
-        """Lend a connection to somebody who works on *schema*; :meth:`give` it back.
+    def take(self, schema: str, *, patient: bool = True, nested: bool = False) -> Connection:
+        """Lend a connection to somebody who works on *schema*, or on none (""); :meth:`give` it back.
 
-        With *nested*, whoever asks holds a connection already, and gets this one only if it is free: to wait could be
-        to wait for itself.
+        With *patient* false it is lent only if it is free now. *nested* tells that whoever asks holds one already.
 
         Raises:
             PoolTimeout: none was free in time.
@@ -72,7 +72,7 @@ class Pool:
         try:
             place = self._places.get_nowait()
         except Empty:
-            place = self._wait(nested)
+            place = self._wait(patient, nested)
         if not place or self._closed:
             self._places.put(False)  # For the next who waits.
             raise PoolClosed
@@ -82,13 +82,13 @@ class Pool:
         except BaseException:
             self._places.put(True)
             raise
-        connection.pool = self
-        connection.lent += 1
-        connection.thread = threading.get_ident()
+        connection.loan = Loan(self)
+        connection.thread = get_ident()
         connection.since = now
         if connection.schema != schema:
             connection.schema = schema
-            connection.served.add(schema)
+            if schema:
+                connection.served.add(schema)
         return connection
 
     def give(self, connection: Connection) -> None:
@@ -96,14 +96,16 @@ class Pool:
 
         Harmless when it is here already: the garbage collector may end a cursor and its connection in any order.
         """
-        if connection.pool is not self:
+        loan = connection.loan
+        if loan is None or loan.end() is not self:
             return
-        connection.pool = None
+        connection.loan = None
         connection.since = now = time.monotonic()
         if connection.notices:
             del connection.notices[:]  # Or the next tenant would read them.
         # Whoever gives it back has ended its transaction. Should one ever not have, the next tenant must not find it.
-        if self._closed or connection.get_transaction_status() != IDLE:
+        changed = connection.exposed and _is_changed(connection)
+        if changed or self._closed or connection.get_transaction_status() != IDLE:
             self._close(connection)
         elif len(connection.served) > self.settings.tenants_per_connection:
             self._recycled += 1
@@ -112,6 +114,12 @@ class Pool:
             self._idle.append(connection)
         if now > self._next_sweep:
             self._sweep(now)
+        self._places.put(not self._closed)
+
+    def regain_place(self) -> None:
+        """Take the place of a connection back that is gone without having been given back."""
+        with self._lock:
+            self._ended += 1
         self._places.put(not self._closed)
 
     def discard(self, connection: Connection) -> None:
@@ -129,7 +137,7 @@ class Pool:
         taken: list[Connection] = []
         try:
             while len(taken) < wanted and (not taken or self._places.qsize()):
-                taken.append(self.take("warm_up", nested=bool(taken)))
+                taken.append(self.take("", patient=not taken))
         except PoolTimeout:
             pass  # Others are at work: their connections are open as well.
         finally:
@@ -141,7 +149,7 @@ class Pool:
         """Ask the server whether it is there, over a connection of the pool, and measure how long it takes."""
         begun = time.perf_counter()
         try:
-            connection = self.take("health")
+            connection = self.take("")
         except ServerError as error:
             return Health(False, None, error, self.figures())
         ok = connection.answers()
@@ -181,13 +189,13 @@ class Pool:
 
     def _lent(self) -> list[Connection]:
         with self._lock:
-            return [connection for connection in self._all if connection.pool is self and not connection.closed]
+            return [connection for connection in self._all if connection.loan is not None and not connection.closed]
 
-    def _wait(self, nested: bool) -> bool:
+    def _wait(self, patient: bool, nested: bool) -> bool:
         with self._lock:
             self._waiting += 1
             self._waits += 1
-        wait_s = 0.0 if nested else self.settings.wait_s
+        wait_s = self.settings.wait_s if patient else 0.0
         try:
             return self._places.get(timeout=wait_s)
         except Empty:
@@ -238,6 +246,13 @@ class Pool:
             self._opened += 1
             self._all.add(connection)
         return connection
+
+
+def _is_changed(connection: Connection) -> bool:
+    """Say whether the application has left the driver's side of a connection other than it was; else wipe it clean."""
+    connection.exposed = False
+    del connection.notifies[:]
+    return connection.driver_state() != connection.as_opened
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
