@@ -3,6 +3,6 @@
 from tenantry.app import Hooks, Tenantry
 from tenantry.binding import SharedModel, TenantModel
 from tenantry.catalog import FixedCatalog, State, Tenant
-from tenantry.pool import PoolSettings
+from tenantry.errors import TenantryError
 
-__all__ = ["FixedCatalog", "Hooks", "PoolSettings", "SharedModel", "State", "Tenant", "TenantModel", "Tenantry"]
+__all__ = ["FixedCatalog", "Hooks", "SharedModel", "State", "Tenant", "TenantModel", "Tenantry", "TenantryError"]

@@ -2,6 +2,10 @@
 
 TenantryError
 ├── ConfigError                  the configuration cannot work
+│   ├── InvalidSetting           a setting has a value that cannot work
+│   ├── UnknownSetting           there is no setting of that name
+│   ├── UnreadableConfig         a configuration file is there, and cannot be read
+│   ├── NoUrl                    nothing says where the database is
 │   ├── EmbeddedUnavailable      `embedded:` was asked for, and its package is not installed
 │   ├── UnsafeDefaultPath        the role's own search_path would resolve what escapes the prefix
 │   └── NoMigrationFolder        there is no folder of migrations at that path
@@ -57,6 +61,46 @@ class TenantryError(Exception):
 
 class ConfigError(TenantryError):
     """The configuration cannot work."""
+
+
+class InvalidSetting(ConfigError):
+    """A setting has a value that cannot work. *value* is as it may be shown: without passwords."""
+
+    def __init__(self, *, name: str, value: str, source: str, rule: str) -> None:
+        origin = source if source.startswith("given") else f"from {source}"
+        super().__init__(f"{name}={value} {origin}: {rule}")
+        self.name, self.value, self.source, self.rule = name, value, source, rule
+
+
+class UnknownSetting(ConfigError):
+    """There is no setting of that name. *near* is the one that was meant, perhaps."""
+
+    def __init__(self, *, name: str, source: str, near: str | None, known: Sequence[str]) -> None:
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+        super().__init__(f"tenantry has no setting {name} ({source}): {hint}")
+        self.name, self.source, self.near = name, source, near
+
+
+class UnreadableConfig(ConfigError):
+    """A configuration file is there, and cannot be read. *line* is the line to correct, where one is to blame."""
+
+    def __init__(self, *, path: object, reason: str, line: int | None = None) -> None:
+        super().__init__(f"the configuration {path} cannot be read: {reason}")
+        self.path, self.reason, self.line = path, reason, line
+
+
+class NoUrl(ConfigError):
+    """Nothing says where the database is.
+
+    There is no default: a server that lost its environment must not come up on an empty database.
+    """
+
+    def __init__(self, *, file: object) -> None:
+        super().__init__(
+            "there is no URL of a database: set TENANTRY_URL (or DATABASE_URL) to postgresql://user@host/database, or "
+            f'write url = "..." into {file}. The url "embedded:" is a PostgreSQL that tenantry starts by itself.'
+        )
+        self.file = file
 
 
 class EmbeddedUnavailable(ConfigError):

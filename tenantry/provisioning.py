@@ -64,8 +64,10 @@ def create(
     return made
 
 
-def drop(catalog: TableCatalog, text: str, *, make: Make) -> Tenant:
+def drop(catalog: TableCatalog, text: str, *, make: Make, forget: Migrate) -> Tenant:
     """Drop the tenant *text* with all that it has. Its row stays in the catalog, as dropped.
+
+    *forget* takes its migrations out of the history, or a tenant that gets the schema later would not be given any.
 
     Raises:
         InvalidTenantId, UnknownTenant: there is no such tenant.
@@ -75,6 +77,7 @@ def drop(catalog: TableCatalog, text: str, *, make: Make) -> Tenant:
     database = make(tenant)
     with database.atomic(), _to_peewee:
         dropped = _changed(catalog, database, tenant.id, State.DROPPED)
+        forget(database)
         database.wire.ask(f"DROP SCHEMA IF EXISTS {quoted(tenant.schema).replace('%', '%%')} CASCADE")
     catalog.learn(dropped)
     return dropped

@@ -12,9 +12,9 @@ import pytest
 from psycopg2.extensions import make_dsn
 from shop import SHARED_DDL, TENANT_DDL, TENANTS
 
-from tenantry import FixedCatalog, PoolSettings, Tenant, Tenantry
+from tenantry import FixedCatalog, Tenant, Tenantry
 from tenantry.naming import quoted, schema_name, tenant_id
-from tenantry.pool import Pool
+from tenantry.pool import Pool, PoolSettings
 
 ROLE = DATABASE = "tenantry_test"
 
@@ -121,7 +121,7 @@ def make_engine(server: Server, shop: FixedCatalog) -> Iterator[Callable[..., Te
 @pytest.fixture
 def tenants(make_engine: Callable[..., Tenantry]) -> Tenantry:
     """An engine over the shop, with room for four connections."""
-    return make_engine(pool=PoolSettings(size=4, wait_s=2.0))
+    return make_engine(pool_size=4, pool_wait_s=2.0)
 
 
 @pytest.fixture

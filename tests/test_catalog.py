@@ -17,7 +17,10 @@ from tenantry.databases import Prefix, Wire
 from tenantry.errors import (
     CatalogIsReadOnly,
     CatalogUnavailable,
+    ConfigError,
     InvalidTenantId,
+    MigrationEdited,
+    MigrationFailed,
     PoolTimeout,
     SchemaTaken,
     ServerRefused,
@@ -27,7 +30,7 @@ from tenantry.errors import (
     TransactionOpen,
     UnknownTenant,
 )
-from tenantry.pool import Pool, PoolSettings
+from tenantry.pool import Pool
 
 
 @pytest.fixture(autouse=True)
@@ -143,14 +146,17 @@ def test_a_tenant_that_is_dropped_leaves_its_row_and_nothing_else(engine, sql):
         tenants.drop("globex")
 
 
-def test_a_dropped_id_can_be_made_anew_in_another_epoch(engine):
-    tenants = engine()
+def test_a_dropped_id_can_be_made_anew_in_another_epoch_with_every_migration(engine, folder):
+    folder("tenant/0001_customer.sql", CUSTOMER)
+    tenants = engine(migrations=folder.path)
     tenants.create("acme", labels={"was": "old"})
+    with tenants.use("acme"):
+        Customer.create(name="of the first epoch")
     tenants.drop("acme")
     made = tenants.create("acme")
     assert (made.epoch, made.labels, made.state) == (1, {}, State.ACTIVE)
     with tenants.use("acme"):
-        assert not Customer.table_exists()
+        assert list(Customer.select()) == []
 
 
 def test_a_suspended_tenant_is_refused_until_it_is_resumed(engine):
@@ -185,6 +191,133 @@ def test_a_catalog_of_the_applications_own_is_not_written_to(make_engine):
     for write in (tenants.create, tenants.drop, tenants.suspend, tenants.resume):
         with pytest.raises(CatalogIsReadOnly, match="FixedCatalog"):
             write("acme")
+
+
+# Migrations, as part of making and as a run of their own.
+
+CUSTOMER = "CREATE TABLE customer (id serial PRIMARY KEY, name text NOT NULL UNIQUE);"
+
+
+class Folder:
+    """A folder of migrations that a test writes."""
+
+    def __init__(self, path):
+        self.path = path
+        path.mkdir()
+
+    def __call__(self, name, text):
+        file = self.path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path / "the migrations")
+
+
+def test_a_new_tenant_has_every_migration(engine, folder, sql):
+    folder("tenant/0001_customer.sql", CUSTOMER)
+    folder("tenant/0002_email.sql", "ALTER TABLE customer ADD email text;")
+    tenants = engine(migrations=folder.path)
+    tenants.create("acme")
+    with tenants.use("acme"):
+        Customer.create(name="first")
+    assert sql("SELECT schema, name FROM tenantry.history ORDER BY 2") == [
+        ("t_acme", "0001_customer"),
+        ("t_acme", "0002_email"),
+    ]
+    assert [outcome.state.value for outcome in tenants.migrate()] == ["up_to_date"]
+
+
+def test_a_migration_that_fails_half_way_leaves_no_schema_and_no_row(engine, folder, sql):
+    folder("tenant/0001_customer.sql", CUSTOMER)
+    folder("tenant/0002_broken.sql", "CREATE TABLE a (x int);\n\nCREATE TABLE b (y nonsense);")
+    tenants = engine(migrations=folder.path)
+    with pytest.raises(MigrationFailed, match=r"0002_broken\.sql") as caught:
+        tenants.create("acme")
+    assert (caught.value.file, caught.value.line) == ("0002_broken.sql", 3)
+    assert schemas(sql) == []
+    assert sql("SELECT * FROM tenantry.tenants") == []
+    assert sql("SELECT * FROM tenantry.history") == []
+    with pytest.raises(UnknownTenant), tenants.use("acme"):
+        pass
+
+
+def test_a_python_migration_may_use_the_models_of_the_application(engine, folder, sql):
+    folder("tenant/0001_customer.sql", CUSTOMER)
+    folder(
+        "tenant/0002_first.py",
+        "from shop import Customer\n\n\ndef up(migrator, db):\n    Customer.create(name='made by a migration')\n",
+    )
+    engine(migrations=folder.path).create("acme")
+    assert sql("SELECT name FROM t_acme.customer") == [("made by a migration",)]
+
+
+def test_shared_migrations_run_first_and_once(engine, folder, sql):
+    folder("shared/0001_plan.sql", "CREATE TABLE shared_plan (id int PRIMARY KEY);")
+    folder("tenant/0001_invoice.sql", "CREATE TABLE invoice (plan int REFERENCES public.shared_plan);")
+    tenants = engine(migrations=folder.path)
+    try:
+        assert [outcome.schema for outcome in tenants.migrate()] == ["public"]
+        for name in ("acme", "globex"):
+            tenants.create(name)
+        assert {outcome.state.value for outcome in tenants.migrate()} == {"up_to_date"}
+        assert sql("SELECT schemaname FROM pg_tables WHERE tablename = 'shared_plan'") == [("public",)]
+    finally:
+        sql("DROP TABLE IF EXISTS public.shared_plan CASCADE")
+
+
+def test_no_tenant_is_touched_when_the_shared_schema_fails(engine, folder, sql):
+    tenants = engine(migrations=folder.path)
+    tenants.create("acme")
+    folder("shared/0001_broken.sql", "CREATE TABLE x (y nonsense);")
+    folder("tenant/0001_customer.sql", CUSTOMER)
+    with pytest.raises(MigrationFailed, match=r"0001_broken\.sql"):
+        tenants.migrate()
+    assert sql("SELECT to_regclass('t_acme.customer')") == [(None,)]
+
+
+def test_tenants_that_are_behind_are_brought_up_side_by_side(engine, folder):
+    tenants = engine(migrations=folder.path)
+    for name in ("acme", "globex", "initech"):
+        tenants.create(name)
+    tenants.suspend("initech")
+    folder("tenant/0001_customer.sql", CUSTOMER)
+    told = []
+    outcomes = tenants.migrate(jobs=2, on_outcome=told.append)
+    assert [(outcome.schema, outcome.applied) for outcome in outcomes] == [
+        (f"t_{name}", ("0001_customer",)) for name in ("acme", "globex", "initech")
+    ]
+    assert sorted(told, key=lambda outcome: outcome.schema) == outcomes
+
+
+def test_an_applied_file_that_was_edited_is_refused(engine, folder):
+    folder("tenant/0001_customer.sql", CUSTOMER)
+    tenants = engine(migrations=folder.path)
+    tenants.create("acme")
+    folder("tenant/0001_customer.sql", CUSTOMER + " -- edited")
+    (outcome,) = tenants.migrate()
+    assert isinstance(outcome.error, MigrationEdited)
+    assert "0001_customer.sql" in str(outcome.error)
+
+
+def test_a_folder_of_migrations_that_was_named_and_is_not_there_is_an_error(engine, tmp_path):
+    with pytest.raises(ConfigError, match="nowhere"):
+        engine(migrations=tmp_path / "nowhere").migrate()
+
+
+def test_a_fleet_with_nothing_to_do_is_asked_in_one_message_besides_the_catalog(engine, folder, server):
+    folder("tenant/0001_customer.sql", CUSTOMER)
+    folder("shared/0001_nothing.sql", "SELECT 1;")
+    with Relay(server.url) as relay:
+        tenants = engine(url=relay.url, migrations=folder.path)
+        tenants.migrate()
+        for name in ("acme", "globex", "initech"):
+            tenants.create(name)
+        with relay.counting() as messages:
+            assert {outcome.state.value for outcome in tenants.migrate()} == {"up_to_date"}
+        assert len(messages) == 2
 
 
 # Reading.
@@ -340,16 +473,16 @@ def test_a_server_that_never_answered_is_its_own_error(answers):
 
 
 def test_a_poll_does_not_wait_for_a_connection(engine, thousand):
-    tenants = engine(pool=PoolSettings(size=1, wait_s=30), catalog_interval_s=0.02)
+    tenants = engine(pool_size=1, pool_wait_s=30, catalog_interval_s=0.02)
     with tenants.use("n0"):
         pass
-    held = tenants.pool.take("t_n0")
+    held = tenants.parts.pool.take("t_n0")
     time.sleep(0.03)
     begun = time.monotonic()
     with tenants.use("n0"):
         pass
     assert time.monotonic() - begun < 5
-    tenants.pool.give(held)
+    tenants.parts.pool.give(held)
 
 
 def test_only_one_thread_polls_while_others_go_on(answers):
@@ -386,8 +519,8 @@ def test_the_first_load_is_waited_for_by_everybody(answers):
 
 
 def test_the_first_load_tells_that_every_connection_is_in_use(engine, thousand):
-    tenants = engine(pool=PoolSettings(size=1, wait_s=0.1))
-    held = tenants.pool.take("x")
+    tenants = engine(pool_size=1, pool_wait_s=0.1)
+    held = tenants.parts.pool.take("x")
     with pytest.raises(PoolTimeout), tenants.use("n0"):
         pass
-    tenants.pool.give(held)
+    tenants.parts.pool.give(held)

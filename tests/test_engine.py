@@ -14,7 +14,7 @@ from shop import Customer
 from test_naming import HOSTILE
 
 import tenantry
-from tenantry import FixedCatalog, Hooks, PoolSettings, State, Tenant, Tenantry
+from tenantry import FixedCatalog, Hooks, State, Tenant, Tenantry
 from tenantry.errors import (
     ConfigError,
     ConnectionLost,
@@ -248,7 +248,7 @@ class PasswordRequired:
 
 def test_warming_up_makes_databases_and_connections(make_engine):
     told = []
-    tenants = make_engine(pool=PoolSettings(size=3), hooks=Hooks(database_made=lambda tenant: told.append(tenant.id)))
+    tenants = make_engine(pool_size=3, hooks=Hooks(database_made=lambda tenant: told.append(tenant.id)))
     assert tenants.warm_up(["acme", "globex"], connections=2) == 2
     assert told == ["acme", "globex"]
     with pytest.raises(UnknownTenant):

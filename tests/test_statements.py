@@ -14,7 +14,7 @@ from peewee import fn
 from playhouse.postgres_ext import ServerSide, ServerSideQuery
 from shop import Customer, Invoice, Plan
 
-from tenantry import FixedCatalog, PoolSettings, Tenant, TenantModel
+from tenantry import FixedCatalog, Tenant, TenantModel
 from tenantry.errors import PoolTimeout, SessionRequired, TransactionElsewhere
 from tenantry.naming import quoted, schema_name, tenant_id
 
@@ -22,7 +22,7 @@ from tenantry.naming import quoted, schema_name, tenant_id
 @pytest.fixture
 def one(make_engine):
     """An engine with a single connection: whatever one statement leaves behind, the next one meets."""
-    return make_engine(pool=PoolSettings(size=1, wait_s=1.0))
+    return make_engine(pool_size=1, pool_wait_s=1.0)
 
 
 @pytest.fixture
@@ -164,9 +164,9 @@ def test_what_a_value_that_is_sql_leaves_behind_is_gone_for_the_next(one):
 )
 def test_raw_sql_that_only_computes_is_not_followed_by_a_scrub(one, text):
     one.database_of("acme").execute_sql(text, ("a",) if "%s" in text else ())
-    connection = one.pool.take("looked at")
+    connection = one.parts.pool.take("looked at")
     assert not connection.marked
-    one.pool.give(connection)
+    one.parts.pool.give(connection)
 
 
 @pytest.mark.parametrize(("leave", "is_there"), LEFT_BEHIND.values(), ids=LEFT_BEHIND)
@@ -222,9 +222,9 @@ def test_queries_that_leave_nothing_are_not_followed_by_a_scrub(one):
         Customer.select(fn.COUNT(Customer.id), fn.LOWER(fn.MAX(Customer.name))).where(
             Customer.name.in_(["a"])
         ).tuples().get()
-        connection = one.pool.take("looked at")
+        connection = one.parts.pool.take("looked at")
         assert not connection.marked
-        one.pool.give(connection)
+        one.parts.pool.give(connection)
 
 
 @pytest.mark.parametrize(
@@ -413,7 +413,7 @@ def test_a_server_side_query_inside_a_transaction_sees_what_the_transaction_wrot
 
 
 def test_other_statements_beside_a_server_side_query_are_no_part_of_its_transaction(make_engine):
-    tenants = make_engine(pool=PoolSettings(size=2))
+    tenants = make_engine(pool_size=2)
     with tenants.use("acme"):
         Customer.insert_many([{"name": str(number)} for number in range(5)]).execute()
         for seen, customer in enumerate(ServerSide(Customer.select(), array_size=1), start=1):
@@ -452,7 +452,7 @@ def test_places_are_never_lost_to_queries_given_up_half_read_again_and_again(cus
 
 
 def test_a_statement_beside_a_server_side_query_that_gets_no_second_connection_is_told_why(customers, make_engine):
-    tenants = make_engine(pool=PoolSettings(size=1, wait_s=0.01))
+    tenants = make_engine(pool_size=1, pool_wait_s=0.01)
     with tenants.use("acme"):
         Customer.create(name="a")
         for _ in ServerSide(Customer.select(), array_size=1):

@@ -19,7 +19,6 @@ import pytest
 from relay import Relay
 from shop import Customer, Invoice, Plan
 
-from tenantry import PoolSettings
 from tenantry.errors import ConnectionLost, PoolTimeout, SessionRequired, TransactionElsewhere, TransactionOpen
 
 
@@ -218,7 +217,7 @@ def test_an_inner_block_that_fails_after_earlier_work_leaves_that_work(acme, not
 
 
 def test_a_first_statement_that_fails_does_not_keep_what_the_last_borrower_left(make_engine):
-    tenants = make_engine(pool=PoolSettings(size=1))
+    tenants = make_engine(pool_size=1)
     tenants.database_of("acme").execute_sql("SELECT set_config('work_mem', '1MB', false)")
     globex = tenants.database_of("globex")
     with globex.atomic():
@@ -429,7 +428,7 @@ def test_beside_a_transaction_another_tenants_work_stands_on_its_own(tenants, no
 
 
 def test_a_second_connection_inside_a_transaction_is_never_waited_for(make_engine):
-    tenants = make_engine(pool=PoolSettings(size=1, wait_s=30))
+    tenants = make_engine(pool_size=1, pool_wait_s=30)
     with tenants.use("acme"), tenants.database.atomic():
         Invoice.create(note="a")
         begun = time.monotonic()
@@ -494,12 +493,12 @@ def test_a_backend_killed_while_idle_in_a_transaction_does_not_mask_the_applicat
 
 
 def test_a_statement_cancelled_in_the_middle_of_a_scrub_leaves_no_transaction_behind(make_engine, sql):
-    tenants = make_engine(pool=PoolSettings(size=1))
+    tenants = make_engine(pool_size=1)
     acme = tenants.database_of("acme")
     acme.execute_sql("SELECT set_config('statement_timeout', '1ms', false)")
-    connection = tenants.pool.take("t_acme")
+    connection = tenants.parts.pool.take("t_acme")
     connection.scrub = "SELECT pg_sleep(1);" + connection.scrub  # Slow enough to be cancelled in it.
-    tenants.pool.give(connection)
+    tenants.parts.pool.give(connection)
     with pytest.raises(peewee.OperationalError, match="statement timeout"):
         acme.execute_sql("SELECT 1")
     assert tenants.figures().in_use == 0
@@ -590,7 +589,7 @@ def test_a_session_cannot_begin_inside_a_transaction(acme):
 )
 @pytest.mark.parametrize("block", ["session", "transaction"])
 def test_what_the_application_does_to_the_drivers_connection_reaches_nobody_else(make_engine, notes, change, block):
-    tenants = make_engine(pool=PoolSettings(size=1))
+    tenants = make_engine(pool_size=1)
     with tenants.use("acme"):
         if block == "session":
             with tenants.database.session() as connection:
@@ -610,7 +609,7 @@ def test_what_the_application_does_to_the_drivers_connection_reaches_nobody_else
 
 
 def test_notifications_for_one_tenant_are_not_read_by_the_next(make_engine, sql):
-    tenants = make_engine(pool=PoolSettings(size=1))
+    tenants = make_engine(pool_size=1)
     with tenants.database_of("acme").session() as connection:
         connection.cursor().execute("LISTEN news")
         sql("NOTIFY news, 'for acme'")

@@ -12,7 +12,7 @@ from benchmarks.report import Judged, Table
 from benchmarks.rounds import judged
 from benchmarks.server import Server
 from benchmarks.ways import TENANT_SHOP
-from tenantry import FixedCatalog, PoolSettings, Tenantry
+from tenantry import FixedCatalog, Tenantry
 
 THREADS, POOL_SIZE = 16, 10
 EVEN, ZIPF, ONE = "evenly", "by Zipf", "all to one"
@@ -45,7 +45,7 @@ def request_tables(server: Server, catalog: FixedCatalog, load: Load) -> Iterato
     spreads = _spreads(ids, load.requests)
     outcome = Outcome()
     rates: dict[str, list[float]] = {name: [] for name in spreads}
-    engine = Tenantry(server.url, catalog=catalog, pool=PoolSettings(size=POOL_SIZE))
+    engine = Tenantry(server.url, catalog=catalog, pool_size=POOL_SIZE)
     with _Sampler(server, outcome):
         engine.warm_up()
         _run(engine, random.Random(_SEED).sample(ids * _WARM_UP, len(ids) * _WARM_UP), outcome)

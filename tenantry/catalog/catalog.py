@@ -70,14 +70,14 @@ def find(catalog: Catalog, text: object) -> Tenant:
     return tenant
 
 
-def admit(catalog: Catalog, text: object) -> Tenant:
-    """Return the tenant that *text* names, if it may be worked for now.
+def admit(catalog: Catalog, text: object, *, also: State = State.ACTIVE) -> Tenant:
+    """Return the tenant that *text* names, if it may be worked for now: if it is active, or in the state *also*.
 
     Raises:
         InvalidTenantId, UnknownTenant: see :func:`find`.
         TenantNotReady, TenantSuspended, TenantDropped: what the catalog says of it.
     """
     tenant = find(catalog, text)
-    if tenant.state is not State.ACTIVE:
+    if tenant.state not in (State.ACTIVE, also):
         raise _REFUSAL[tenant.state](tenant.id)
     return tenant

@@ -91,7 +91,7 @@ class TableCatalog:
     @staticmethod
     def prepare(run: Ask) -> None:
         """Make the table, if it is not there. Two processes may do it at once: a lock lets one go first."""
-        run("SELECT pg_advisory_xact_lock(hashtextextended('tenantry:catalog', 0))")
+        run("SELECT pg_advisory_xact_lock(hashtextextended('tenantry:ensure', 0))")
         run(resources.files("tenantry.catalog").joinpath("tenants.sql").read_text())
 
     @staticmethod

@@ -57,9 +57,9 @@ _PLAIN = re.compile(r"\s*(?:select|insert|update|delete|with|values)\b", re.IGNO
 _VALUES = frozenset({str, int, float, bool, bytes, Decimal, date, time, datetime, timedelta, UUID, type(None)})
 
 _verdicts: dict[str, bool] = {}
-_MOST_VERDICTS = (
-    4_096  # A web application has hundreds of statement texts; long IN lists of all lengths must not pile up.
-)
+_LONGEST_TEXT = 4_096  # A bulk insert is a text of its own each time, and not worth remembering.
+# A web application has hundreds of statement texts; IN lists of all lengths must not pile up.
+_MOST_VERDICTS = 4_096
 
 
 def refuse(sql: str, *, in_transaction: bool) -> None:
@@ -85,10 +85,12 @@ def may_leave_traces(sql: str) -> bool:
     """
     verdict = _verdicts.get(sql)
     if verdict is None:
+        calls = any(word.lower() not in _HARMLESS for word in _CALLED.findall(sql))
+        verdict = calls or bool(_HIDES.search(sql) or _CALLED_QUOTED.search(sql))
         if len(_verdicts) >= _MOST_VERDICTS:
             _verdicts.clear()
-        calls = any(word.lower() not in _HARMLESS for word in _CALLED.findall(sql))
-        verdict = _verdicts[sql] = calls or bool(_HIDES.search(sql) or _CALLED_QUOTED.search(sql))
+        if len(sql) <= _LONGEST_TEXT:
+            _verdicts[sql] = verdict
     return verdict
 
 

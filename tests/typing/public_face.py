@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import assert_type
 
 import tenantry
-from tenantry import FixedCatalog, PoolSettings, Tenant, Tenantry
+from tenantry import FixedCatalog, Tenant, Tenantry
 from tenantry.databases import TenantDatabase
 from tenantry.errors import PoolTimeout
 from tenantry.naming import schema_name, tenant_id
 
 acme = Tenant(tenant_id("acme"), schema_name("t_acme"))
-tenants = Tenantry("postgresql://app@localhost/shop", catalog=FixedCatalog([acme]), pool=PoolSettings(size=4))
+tenants = Tenantry("postgresql://app@localhost/shop", catalog=FixedCatalog([acme]), pool_size=4)
 
 Tenant("acme", "t_acme")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-Tenantry()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-PoolSettings(4)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Tenantry(pool_sise=4)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+Tenantry(pool_size="4")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 assert_type(tenants.current, Tenant)
 assert_type(tenants.current_or_none, Tenant | None)

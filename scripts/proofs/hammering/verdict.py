@@ -61,7 +61,7 @@ def _of_pool(tenants: Tenantry) -> Iterator[str]:
         time.sleep(0.05)
     figures = tenants.figures()
     if figures.in_use or figures.waiting:
-        yield f"connections are still in use: {figures}, {[str(holder) for holder in tenants.pool.holders()]}"
+        yield f"connections are still in use: {figures}, {[str(holder) for holder in tenants.parts.pool.holders()]}"
         return
     borrowed = list(_of_all_connections(tenants))
     yield from borrowed
@@ -95,8 +95,8 @@ def _of_idle_connections(tenants: Tenantry) -> Iterator[str]:
     """Look at the connections as they lie in the pool, past everything that tenantry puts before a statement."""
     with contextlib.ExitStack() as stack:
         for _ in range(POOL_SIZE):
-            connection = tenants.pool.take(DATABASE, nested=True)
-            stack.callback(tenants.pool.give, connection)
+            connection = tenants.parts.pool.take(DATABASE, nested=True)
+            stack.callback(tenants.parts.pool.give, connection)
             if connection.get_transaction_status() != IDLE or not connection.autocommit or connection.notifies:
                 yield f"an idle connection is not idle: {connection}, notified of {connection.notifies}"
             cursor = connection.cursor()

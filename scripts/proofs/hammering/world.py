@@ -13,7 +13,7 @@ import peewee
 import psycopg2
 from psycopg2.extensions import make_dsn
 
-from tenantry import FixedCatalog, PoolSettings, SharedModel, Tenant, TenantModel, Tenantry
+from tenantry import FixedCatalog, SharedModel, Tenant, TenantModel, Tenantry
 from tenantry.naming import quoted, schema_name, tenant_id
 
 ROLE = DATABASE = "tenantry_hammer"
@@ -50,9 +50,7 @@ class World:
         """Make the engine that is hammered."""
         catalog = FixedCatalog(Tenant(tenant_id(name), schema_name(f"t_{name}")) for name in TENANTS)
         # Databases for half of the tenants: the others make room for one another all the time, in transactions too.
-        return Tenantry(
-            self.url, catalog=catalog, pool=PoolSettings(size=POOL_SIZE, tenants_per_connection=40), databases=25
-        )
+        return Tenantry(self.url, catalog=catalog, pool_size=POOL_SIZE, tenants_per_connection=40, databases=25)
 
     def ask(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Run SQL as the superuser, on a connection of its own: the independent truth."""

@@ -1,0 +1,326 @@
+"""The engine: what an application holds."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any, Unpack
+
+from tenantry import migrations, provisioning
+from tenantry.app.hooks import Hooks
+from tenantry.app.parts import Parts
+from tenantry.app.use import Use
+from tenantry.binding import BoundDatabase
+from tenantry.catalog import Catalog, State, TableCatalog, Tenant, admit, find
+from tenantry.config import Settings, check, load
+from tenantry.context import Bound, bind, bound, nothing_open, open_leases, unbind
+from tenantry.databases import SchemaDatabase, TenantDatabase
+from tenantry.errors import CatalogIsReadOnly, NoTenantBound, PoolClosed, TransactionOpen
+from tenantry.migrations import Outcome
+from tenantry.pool import Health, OnConnect, PoolFigures
+
+SHARED = object()  # In place of an id. Not None: use(None) is a mistake, and not the shared schema.
+_NO_VALUES: Mapping[str, object] = MappingProxyType({})
+
+
+class Tenantry:
+    """Multi-tenancy over one PostgreSQL server: a schema for each tenant, and one bounded pool of connections for all.
+
+    Making it touches nothing: no file, server, thread or connection. The first use reads the configuration: what is
+    not passed here comes from the environment, else from `tenantry.toml` or `pyproject.toml`, else it is the default
+    (see :class:`tenantry.config.Config` for all settings; times are in seconds).
+
+    Without a *catalog* tenantry keeps the tenants in a table of its own. *on_connect* prepares each new driver
+    connection: types to register, not settings, which are scrubbed with everything else.
+
+    Raises:
+        ConfigError: what is passed cannot work.
+
+    >>> tenants = Tenantry("embedded:", migrations="migrations", pool_size=10)
+    >>> tenants.create("acme")
+    >>> with tenants.use("acme"):
+    ...     Invoice.create(total=12)
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        catalog: Catalog | None = None,
+        hooks: Hooks | None = None,
+        on_connect: OnConnect | None = None,
+        **settings: Unpack[Settings],
+    ) -> None:
+        self._given = {"url": url, **settings}
+        check(self._given)
+        self.database = BoundDatabase(engine=self)
+        self.query_hooks: list[Callable[[Any], Any]] = []
+        self._catalog, self._hooks, self._on_connect = catalog, hooks or Hooks(), on_connect
+        self._built: Parts | None = None
+        self._building = threading.RLock()
+        self._closed = self._prepared = False
+
+    @property
+    def parts(self) -> Parts:
+        """The pool, the catalog and the databases, put together at the first use.
+
+        Raises:
+            ConfigError: the configuration cannot work, or names no database.
+            PoolClosed: the engine was closed.
+        """
+        return self._built or self._build()
+
+    def use(self, tenant: str, *, beside_transaction: bool = False, **values: object) -> Use[Tenant]:
+        """Work for *tenant* until the block ends. Blocks nest, and the outer tenant comes back. Also decorates a
+        function.
+
+        *values* travel with it (:attr:`values`), and can never stand for the tenant. An open transaction keeps another
+        tenant out, unless *beside_transaction* says that its work shall have its own connection and stay when that
+        transaction is rolled back.
+
+        Raises, when the block is entered:
+            InvalidTenantId: *tenant* is not an id; nothing was asked.
+            UnknownTenant, TenantSuspended, TenantDropped, TenantNotReady: what the catalog says of it.
+            TransactionOpen: a transaction of another tenant, or of the shared schema, is open here.
+        """
+        return Use(self, tenant, values, beside_transaction)
+
+    def shared(self, *, beside_transaction: bool = False, **values: object) -> Use[None]:
+        """Work with the shared tables alone until the block ends: for what belongs to no tenant.
+
+        Raises, when the block is entered:
+            TransactionOpen: a transaction of a tenant is open here.
+        """
+        return Use(self, SHARED, values, beside_transaction)
+
+    @property
+    def current(self) -> Tenant:
+        """The tenant that is bound here.
+
+        Raises:
+            NoTenantBound: none is.
+        """
+        tenant = self.current_or_none
+        if tenant is None:
+            raise NoTenantBound("tenants.current", shared=self._bound() is not None)
+        return tenant
+
+    @property
+    def current_or_none(self) -> Tenant | None:
+        """The tenant that is bound here, or None."""
+        here = self._bound()
+        return here.tenant if here is not None else None
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        """The values given to the innermost block, with those of the blocks around it where they name others."""
+        here = self._bound()
+        return here.values if here is not None else _NO_VALUES
+
+    def __getitem__(self, tenant: str) -> Tenant:
+        """Return what the catalog knows of *tenant*, whatever its state.
+
+        Raises:
+            InvalidTenantId, UnknownTenant: there is no such tenant.
+        """
+        return find(self.parts.catalog, tenant)
+
+    def __iter__(self) -> Iterator[Tenant]:
+        """Go through the catalog: all tenants, whatever their state."""
+        return iter(self.parts.catalog)
+
+    def database_of(self, tenant: str) -> TenantDatabase:
+        """Return the database of *tenant*, for code that wants no context.
+
+        Raises:
+            InvalidTenantId, UnknownTenant, TenantSuspended, TenantDropped, TenantNotReady: see :meth:`use`.
+        """
+        parts = self.parts
+        return parts.database(admit(parts.catalog, tenant))
+
+    def create(self, tenant: str, *, labels: Mapping[str, str] | None = None) -> Tenant:
+        """Make a tenant: its row in the catalog, its schema and every migration, or nothing at all.
+
+        Raises:
+            InvalidTenantId: *tenant* is not an id.
+            TenantExists: it is there, or another process was first.
+            SchemaTaken: its schema is there already, with whatever it holds.
+            MigrationFailed: a migration failed; nothing is left of the tenant.
+            CatalogIsReadOnly: the application keeps the catalog.
+            TransactionOpen: a transaction of a tenant is open here.
+        """
+        catalog = self._own_catalog("create")
+        self._prepare()
+        files = self.parts.files("tenant")
+
+        def migrate(database: TenantDatabase) -> None:
+            migrations.apply(migrations.plan(database.schema, files, {}), database, bound=self._binding)
+
+        prefix = self.parts.config.schema_prefix
+        return provisioning.create(
+            catalog, tenant, prefix=prefix, labels=labels or {}, make=self._make_alone, migrate=migrate
+        )
+
+    def drop(self, tenant: str) -> Tenant:
+        """Drop a tenant with all its data. Its row stays in the catalog, as dropped; its id may be created anew.
+
+        Raises:
+            InvalidTenantId, UnknownTenant, TenantDropped: there is no such tenant.
+            CatalogIsReadOnly: the application keeps the catalog.
+            TransactionOpen: a transaction of a tenant is open here.
+        """
+        catalog = self._own_catalog("drop")
+        return provisioning.drop(catalog, tenant, make=self._make_alone, forget=migrations.forget)
+
+    def suspend(self, tenant: str) -> Tenant:
+        """Refuse `use()` of a tenant from now on; other processes follow within the interval of the catalog.
+
+        Raises:
+            InvalidTenantId, UnknownTenant, TenantDropped: there is no such tenant.
+            CatalogIsReadOnly: the application keeps the catalog.
+        """
+        return provisioning.set_state(self._own_catalog("suspend"), tenant, State.SUSPENDED, make=self._make_alone)
+
+    def resume(self, tenant: str) -> Tenant:
+        """Admit a suspended tenant again.
+
+        Raises:
+            InvalidTenantId, UnknownTenant, TenantDropped: there is no such tenant.
+            CatalogIsReadOnly: the application keeps the catalog.
+        """
+        return provisioning.set_state(self._own_catalog("resume"), tenant, State.ACTIVE, make=self._make_alone)
+
+    def migrate(
+        self,
+        on: Iterable[str] | None = None,
+        *,
+        jobs: int | None = None,
+        on_outcome: Callable[[Outcome], object] | None = None,
+    ) -> list[Outcome]:
+        """Bring the shared schema up to its migrations, and then the tenants *on* (all that are not dropped) to theirs.
+
+        Several tenants are migrated at a time; one that fails stops no other, and its outcome says why. When the
+        shared schema fails no tenant is touched.
+
+        Raises:
+            MigrationFailed, MigrationEdited, MigrationBlocked: the shared schema could not be migrated.
+            UnknownTenant, TenantDropped: *on* names a tenant that is not there.
+            ConfigError: the folder of the migrations, or a file in it, cannot be used.
+        """
+        parts = self.parts
+        shared, tenant = parts.files("shared"), parts.files("tenant")
+        chosen = [parts.make(each) for each in self._migrated(on)]
+        run = functools.partial(
+            migrations.migrate,
+            known=migrations.versions(parts.shared),
+            jobs=jobs or parts.config.jobs,
+            lock_timeout_s=parts.config.lock_timeout_s,
+            on_outcome=on_outcome,
+            bound=self._binding,
+        )
+        done = run([parts.shared], shared) if shared else []
+        for outcome in done:
+            if outcome.error is not None:
+                raise outcome.error
+        return done + run(chosen, tenant)
+
+    def warm_up(self, on: Iterable[str] = (), *, connections: int | None = None) -> int:
+        """Open connections and make the databases of the tenants *on* ahead of the first requests; return how many
+        are open.
+
+        Raises:
+            ServerError: the server cannot be reached.
+            UnknownTenant, ...: see :meth:`use`.
+        """
+        for tenant in on:
+            self.database_of(tenant)
+        return self.parts.pool.warm_up(connections)
+
+    def health(self) -> Health:
+        """Ask the server whether it is there; see :class:`tenantry.pool.Health`."""
+        return self.parts.pool.health()
+
+    def figures(self) -> PoolFigures:
+        """Return the figures of the pool, passively: nothing is asked or stopped."""
+        return self.parts.pool.figures()
+
+    def close(self) -> None:
+        """Close the connections; those in use, when they come back. An embedded server is left, and stops with its
+        last user.
+        """
+        with self._building:
+            self._closed = True
+            if self._built is not None:
+                self._built.close()
+
+    # Inside.
+
+    def _build(self) -> Parts:
+        with self._building:
+            if self._closed:
+                raise PoolClosed
+            if self._built is None:
+                self._built = Parts(
+                    load(given=self._given),
+                    catalog=self._catalog,
+                    hooks=self._hooks,
+                    query_hooks=self.query_hooks,
+                    on_connect=self._on_connect,
+                )
+            return self._built
+
+    def _bound(self) -> Bound | None:
+        here = bound()
+        return here if here is not None and here.engine is self else None
+
+    def _to_bind(self, tenant: object, values: Mapping[str, object], beside_transaction: bool) -> Bound:
+        parts = self._built or self._build()
+        found = None if tenant is SHARED else admit(parts.catalog, tenant)
+        database: SchemaDatabase = parts.shared if found is None else parts.database(found)
+        if not beside_transaction and not nothing_open():
+            self._refuse_beside_transaction(database)
+        around = self.values
+        if values or around:
+            values = MappingProxyType({**around, **values})
+        return Bound(self, found, database, values)
+
+    def _refuse_beside_transaction(self, database: SchemaDatabase) -> None:
+        for lease in open_leases():
+            pool, schema = lease.key or (None, "")
+            if pool is database.pool and schema != database.schema and lease.owner.is_here():
+                raise TransactionOpen(open_on=schema, wanted=database.schema)
+
+    def _make_alone(self, tenant: Tenant) -> TenantDatabase:
+        database = self.parts.make(tenant)
+        self._refuse_beside_transaction(database)
+        return database
+
+    def _own_catalog(self, what: str) -> TableCatalog:
+        catalog = self.parts.catalog
+        if not isinstance(catalog, TableCatalog):
+            raise CatalogIsReadOnly(what, catalog)
+        return catalog
+
+    def _prepare(self) -> None:
+        if not self._prepared:
+            provisioning.prepare(self.parts.pool)
+            migrations.ensure(self.parts.shared)
+            self._prepared = True
+
+    def _migrated(self, on: Iterable[str] | None) -> list[Tenant]:
+        if on is None:
+            return [tenant for tenant in self if tenant.state is not State.DROPPED]
+        return [admit(self.parts.catalog, name, also=State.SUSPENDED) for name in on]
+
+    @contextmanager
+    def _binding(self, database: SchemaDatabase) -> Iterator[None]:
+        """Bind the very database that is migrated, whatever the catalog says of its tenant yet."""
+        tenant = database.tenant if isinstance(database, TenantDatabase) else None
+        before = bind(Bound(self, tenant, database, _NO_VALUES))
+        try:
+            yield
+        finally:
+            unbind(before)
