@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import shop
+from benchmarks.fleet import fleet_tables
 from benchmarks.messages import message_tables
 from benchmarks.orm import orm_tables
 from benchmarks.pinning import Pinning
@@ -72,7 +73,7 @@ def _tables(server: Server, *, quick: bool) -> Iterator[Table]:
     yield from orm_tables(server, first, Rounds(20, 20) if quick else Rounds(90, 25), Pinning(server))
     yield from message_tables(server, first)
     yield from request_tables(server, catalog, Load(7, 1_600) if quick else Load(15, 5_000))
-    # Creation and migration of the tenants: here, by a module like the others, that yields its tables.
+    yield from fleet_tables(server, 50 if quick else 1_000)
 
 
 if __name__ == "__main__":
