@@ -1,6 +1,7 @@
 """Invoices for many shops: one bottle application, one set of models, one PostgreSQL schema for each shop.
 
     TENANTRY_URL=postgresql://app:secret@localhost/shop python docs/examples/shop.py
+    TENANTRY_URL=embedded: python docs/examples/shop.py     # a PostgreSQL that tenantry starts by itself
 
 Then open http://acme.localhost:8080/ and http://globex.localhost:8080/: browsers find every name below localhost on
 this machine. The same for programs:
@@ -11,7 +12,6 @@ this machine. The same for programs:
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
@@ -382,21 +382,14 @@ button:hover { filter: brightness(1.1); }
 
 
 def prepare(tenants: Tenantry) -> None:
-    """Make the shared table and the three shops, where they are not there yet."""
-    with tenants.shared():
-        if not Plan.table_exists():
-            run_files(tenants, "shared")
+    """Bring all tables up to the migrations, and make the three shops where they are not there yet."""
+    for outcome in tenants.migrate():
+        if outcome.error is not None:
+            raise outcome.error
     known = {tenant.id for tenant in tenants}
     for shop in SHOPS:
         if shop not in known:
             tenants.create(shop)
-            with tenants.use(shop):
-                run_files(tenants, "tenant")
-
-
-def run_files(tenants: Tenantry, kind: str) -> None:
-    for file in sorted((MIGRATIONS / kind).glob("*.sql")):
-        tenants.database.execute_sql(file.read_text())
 
 
 class ThreadingServer(ThreadingMixIn, WSGIServer):
@@ -406,15 +399,12 @@ class ThreadingServer(ThreadingMixIn, WSGIServer):
 
 
 def main() -> None:
-    url = os.environ.get("TENANTRY_URL")
-    if not url:
-        raise SystemExit("TENANTRY_URL is not set: give it a database, as postgresql://app:secret@localhost/shop")
-    tenants = Tenantry(url)
+    tenants = Tenantry(migrations=MIGRATIONS)  # The database: from TENANTRY_URL.
     try:
         prepare(tenants)
         for shop in SHOPS:
             print(f"http://{shop}.{DOMAIN}:8080/")
-        make_app(tenants).run(host="127.0.0.1", port=8080, server_class=ThreadingServer)
+        make_app(tenants).run(host="127.0.0.1", port=8080, server_class=ThreadingServer, quiet=True)
     except TenantryError as error:
         raise SystemExit(f"error: {error}") from None
     finally:

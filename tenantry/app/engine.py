@@ -19,7 +19,7 @@ from tenantry.config import Settings, check, load
 from tenantry.context import Bound, bind, bound, nothing_open, open_leases, unbind
 from tenantry.databases import SchemaDatabase, TenantDatabase
 from tenantry.errors import CatalogIsReadOnly, NoTenantBound, PoolClosed, TransactionOpen
-from tenantry.migrations import Outcome
+from tenantry.migrations import Outcome, OutcomeState
 from tenantry.pool import Health, OnConnect, PoolFigures
 
 SHARED = object()  # In place of an id. Not None: use(None) is a mistake, and not the shared schema.
@@ -203,7 +203,7 @@ class Tenantry:
         """Bring the shared schema up to its migrations, and then the tenants *on* (all that are not dropped) to theirs.
 
         Several tenants are migrated at a time; one that fails stops no other, and its outcome says why. When the
-        shared schema fails no tenant is touched.
+        shared schema fails no tenant is touched. *on_outcome* is told of each that was behind, as it ends.
 
         Raises:
             MigrationFailed, MigrationEdited, MigrationBlocked: the shared schema could not be migrated.
@@ -212,10 +212,10 @@ class Tenantry:
         """
         parts = self.parts
         shared, tenant = parts.files("shared"), parts.files("tenant")
-        chosen = [parts.make(each) for each in self._migrated(on)]
+        chosen, known = self._migrated(on), migrations.versions(parts.shared)
         run = functools.partial(
             migrations.migrate,
-            known=migrations.versions(parts.shared),
+            known=known,
             jobs=jobs or parts.config.jobs,
             lock_timeout_s=parts.config.lock_timeout_s,
             on_outcome=on_outcome,
@@ -225,7 +225,12 @@ class Tenantry:
         for outcome in done:
             if outcome.error is not None:
                 raise outcome.error
-        return done + run(chosen, tenant)
+        # Databases are made only for those that are behind: most runs find nothing to do.
+        current = migrations.version_of({file.name: file.sha256 for file in tenant})
+        behind = [each for each in chosen if known.get(each.schema) != current]
+        ran = {outcome.schema: outcome for outcome in run(map(parts.make, behind), tenant)}
+        done += [ran.get(each.schema) or Outcome(each.schema, OutcomeState.UP_TO_DATE) for each in chosen]
+        return done
 
     def warm_up(self, on: Iterable[str] = (), *, connections: int | None = None) -> int:
         """Open connections and make the databases of the tenants *on* ahead of the first requests; return how many
