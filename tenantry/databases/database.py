@@ -55,6 +55,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     ) -> None:
         super().__init__(schema, **options)
         self._extensions = extensions
+        self._sql_options: dict[str, Any] | None = None
         self.wire = Wire(pool, schema, Prefix.of(schema, extensions=extensions))  # The way of its statements.
         self._key = self.wire.key
         self._on_error = on_error
@@ -171,6 +172,13 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         self.wire.prefix = Prefix.of(self.schema, extensions=self._extensions, time_zone=timezone)
 
     # Statements.
+
+    def get_sql_context(self, **context_options: Any) -> Any:
+        # peewee asks itself for the same eleven options at each query.
+        if self._sql_options is None:
+            self._sql_options = self.get_context_options()
+        options = {**self._sql_options, **context_options} if context_options else self._sql_options
+        return self.context_class(**options)
 
     def execute(
         self, query: Any, named_cursor: bool = False, array_size: int | None = None, **context_options: Any
