@@ -247,4 +247,13 @@ def _described(what: Any) -> str:
     if isinstance(what, str):
         return what
     model = getattr(what, "model", None)
-    return model.__name__ if isinstance(model, type) else "this statement"
+    if isinstance(model, type):
+        return model.__name__
+    # count() and exists() wrap the query of the model in another: as its source, or as what a function is called with.
+    functions = getattr(what, "_returning", None) or ()
+    wrapped = [*(getattr(what, "_from_list", None) or ()), *(each for f in functions for each in _arguments(f))]
+    return _described(wrapped[0]) if wrapped else "this statement"
+
+
+def _arguments(function: Any) -> Any:
+    return getattr(function, "arguments", None) or ()

@@ -9,6 +9,7 @@ TenantryError
 │   ├── EmbeddedUnavailable      `embedded:` was asked for, and its package is not installed
 │   ├── UnsafeDefaultPath        the role's own search_path would resolve what escapes the prefix
 │   └── NoMigrationFolder        there is no folder of migrations at that path
+├── UsageError                   a command was told too little, or what does not go together
 ├── InvalidName
 │   ├── InvalidTenantId          not an id: nothing is made of it, no SQL is sent
 │   └── InvalidSchemaName        not a name that a schema can have
@@ -130,6 +131,10 @@ class NoMigrationFolder(ConfigError):
         self.path = path
 
 
+class UsageError(TenantryError):
+    """A command was told too little, or what does not go together. Nothing was done."""
+
+
 class InvalidName(TenantryError, ValueError):
     """A name does not follow its rule."""
 
@@ -152,12 +157,11 @@ class InvalidSchemaName(InvalidName):
 class NothingBound(TenantryError):
     """A model was used outside `use()` and `shared()`. Nothing was sent to the server."""
 
-    wanted = "tenants.use(...) or tenants.shared()"
+    wanted = "with tenants.use(...):` or `with tenants.shared():"
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what} needs a tenant or the shared schema, and nothing is bound here: run it inside "
-            f"`with {self.wanted}:`"
+            f"{what} needs a tenant or the shared schema, and nothing is bound here: run it inside `{self.wanted}`"
         )
         self.what = what
 
@@ -165,11 +169,11 @@ class NothingBound(TenantryError):
 class NoTenantBound(NothingBound):
     """A tenant's table was touched outside a tenant. Nothing was sent to the server."""
 
-    wanted = "tenants.use(...)"
+    wanted = "with tenants.use(...):"
 
     def __init__(self, what: str, *, shared: bool = False) -> None:
         where = "the shared schema is bound here" if shared else "no tenant is bound here"
-        TenantryError.__init__(self, f"{what} needs a tenant, and {where}: run it inside `with {self.wanted}:`")
+        TenantryError.__init__(self, f"{what} needs a tenant, and {where}: run it inside `{self.wanted}`")
         self.what, self.shared = what, shared
 
 
@@ -196,7 +200,7 @@ class CatalogIsReadOnly(TenantryError):
 
     def __init__(self, what: str, catalog: object) -> None:
         super().__init__(
-            f"tenants.{what}() writes to tenantry's own catalog, and this engine reads a {type(catalog).__name__}: "
+            f"tenants.{what}() writes to tenantry's own catalog, and this engine has a {type(catalog).__name__}: "
             "leave out catalog=... to have tenantry keep the tenants"
         )
         self.what = what

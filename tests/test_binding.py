@@ -68,6 +68,13 @@ def test_the_error_names_the_model(shop):
     assert caught.value.what == "Invoice"
 
 
+def test_the_error_names_the_model_of_a_query_that_peewee_has_wrapped():
+    with pytest.raises(NoTenantBound, match=r"^Invoice needs"):
+        Invoice.select().count()
+    with pytest.raises(NoTenantBound, match=r"^Invoice needs"):
+        Invoice.select().where(Invoice.total > 1).exists()
+
+
 def test_a_shared_model_needs_either_block(listened):
     tenants, relay = listened
     with (

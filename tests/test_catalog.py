@@ -268,6 +268,16 @@ def test_shared_migrations_run_first_and_once(engine, folder, sql):
         sql("DROP TABLE IF EXISTS public.shared_plan CASCADE")
 
 
+def test_shared_migrations_that_a_new_tenant_needs_go_first(engine, folder, sql):
+    folder("shared/0001_plan.sql", "CREATE TABLE shared_plan (id int PRIMARY KEY);")
+    folder("tenant/0001_invoice.sql", "CREATE TABLE invoice (plan int REFERENCES public.shared_plan);")
+    try:
+        engine(migrations=folder.path).create("acme")
+        assert sql("SELECT schema FROM tenantry.schemas ORDER BY 1") == [("public",), ("t_acme",)]
+    finally:
+        sql("DROP TABLE IF EXISTS public.shared_plan CASCADE")
+
+
 def test_no_tenant_is_touched_when_the_shared_schema_fails(engine, folder, sql):
     tenants = engine(migrations=folder.path)
     tenants.create("acme")

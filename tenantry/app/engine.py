@@ -144,15 +144,19 @@ class Tenantry:
     def create(self, tenant: str, *, labels: Mapping[str, str] | None = None) -> Tenant:
         """Make a tenant: its row in the catalog, its schema and every migration, or nothing at all.
 
+        Shared migrations that are pending go first, once in the life of the engine: a tenant's tables may refer to
+        shared ones.
+
         Raises:
             InvalidTenantId: *tenant* is not an id.
             TenantExists: it is there, or another process was first.
             SchemaTaken: its schema is there already, with whatever it holds.
-            MigrationFailed: a migration failed; nothing is left of the tenant.
+            MigrationFailed, MigrationEdited, MigrationBlocked: a migration did not run; nothing is left of the tenant.
             CatalogIsReadOnly: the application keeps the catalog.
             TransactionOpen: a transaction of a tenant is open here.
         """
         catalog = self._own_catalog("create")
+        self._refuse_beside_transaction(tenant)
         self._prepare()
         files = self.parts.files("tenant")
 
@@ -222,9 +226,7 @@ class Tenantry:
             bound=self._binding,
         )
         done = run([parts.shared], shared) if shared else []
-        for outcome in done:
-            if outcome.error is not None:
-                raise outcome.error
+        _raise_first(done)
         # Databases are made only for those that are behind: most runs find nothing to do.
         current = migrations.version_of({file.name: file.sha256 for file in tenant})
         behind = [each for each in chosen if known.get(each.schema) != current]
@@ -286,22 +288,21 @@ class Tenantry:
         found = None if tenant is SHARED else admit(parts.catalog, tenant)
         database: SchemaDatabase = parts.shared if found is None else parts.database(found)
         if not beside_transaction and not nothing_open():
-            self._refuse_beside_transaction(database)
+            self._refuse_beside_transaction(database.schema)
         around = self.values
         if values or around:
             values = MappingProxyType({**around, **values})
         return Bound(self, found, database, values)
 
-    def _refuse_beside_transaction(self, database: SchemaDatabase) -> None:
+    def _refuse_beside_transaction(self, wanted: str) -> None:
         for lease in open_leases():
             pool, schema = lease.key or (None, "")
-            if pool is database.pool and schema != database.schema and lease.owner.is_here():
-                raise TransactionOpen(open_on=schema, wanted=database.schema)
+            if pool is self.parts.pool and schema != wanted and lease.owner.is_here():
+                raise TransactionOpen(open_on=schema, wanted=wanted)
 
     def _make_alone(self, tenant: Tenant) -> TenantDatabase:
-        database = self.parts.make(tenant)
-        self._refuse_beside_transaction(database)
-        return database
+        self._refuse_beside_transaction(tenant.id)  # Which is no schema's name as a rule: any transaction is refused.
+        return self.parts.make(tenant)
 
     def _own_catalog(self, what: str) -> TableCatalog:
         catalog = self.parts.catalog
@@ -311,8 +312,10 @@ class Tenantry:
 
     def _prepare(self) -> None:
         if not self._prepared:
-            provisioning.prepare(self.parts.pool)
-            migrations.ensure(self.parts.shared)
+            parts = self.parts
+            provisioning.prepare(parts.pool)
+            migrations.ensure(parts.shared)
+            _raise_first(migrations.migrate([parts.shared], parts.files("shared"), jobs=1, bound=self._binding))
             self._prepared = True
 
     def _migrated(self, on: Iterable[str] | None) -> list[Tenant]:
@@ -329,3 +332,9 @@ class Tenantry:
             yield
         finally:
             unbind(before)
+
+
+def _raise_first(outcomes: Iterable[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
