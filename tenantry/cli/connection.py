@@ -1,0 +1,71 @@
+"""One plain connection to the configured server, for looking at what an engine would refuse to work with."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg2.extensions
+
+from tenantry.naming import SchemaName, quoted
+from tenantry.pool import Pool, PoolSettings
+
+_FACTS = """
+    SELECT r.rolname, r.rolsuper, r.rolbypassrls, current_database(),
+        (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'search_path'),
+        has_database_privilege(r.rolname, current_database(), 'CREATE'),
+        has_schema_privilege('public', 'public', 'CREATE'),
+        current_setting('server_version_num')::int, current_setting('server_version')
+    FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleFacts:
+    """What the server says of itself, and of the role that we come as."""
+
+    role: str
+    superuser: bool
+    bypasses_rls: bool
+    database: str
+    path: str
+    may_create_schemas: bool
+    public_is_open: bool  # Every role may create in the schema public.
+    version: int
+    version_text: str
+
+    @property
+    def has_empty_path(self) -> bool:
+        """Whether what escapes the prefix of a statement resolves nothing."""
+        return self.path in ("", '""')
+
+    @property
+    def empty_path_sql(self) -> str:
+        """The statement that gives the role an empty path in this database."""
+        role, database = quoted(SchemaName(self.role)), quoted(SchemaName(self.database))
+        return f"ALTER ROLE {role} IN DATABASE {database} SET search_path = ''"
+
+
+@contextlib.contextmanager
+def connected(url: str) -> Iterator[psycopg2.extensions.connection]:
+    """Give one connection to *url*, asked for once, whatever the role's default path is.
+
+    Raises:
+        ConfigError: *url* is no URL of a database.
+        ServerError: the server cannot be reached.
+    """
+    pool = Pool(url, PoolSettings(size=1, connect_attempts=1, allow_default_path=True))
+    connection = pool.take("")
+    try:
+        yield connection
+    finally:
+        pool.discard(connection)
+        pool.close()
+
+
+def facts(connection: psycopg2.extensions.connection) -> RoleFacts:
+    """Ask for all that is looked at, in one query."""
+    cursor = connection.cursor()
+    cursor.execute(_FACTS)
+    return RoleFacts(*(cursor.fetchone() or ()))

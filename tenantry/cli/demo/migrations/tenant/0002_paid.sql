@@ -1,0 +1,1 @@
+ALTER TABLE invoice ADD COLUMN paid boolean NOT NULL DEFAULT false;

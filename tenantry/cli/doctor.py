@@ -1,0 +1,145 @@
+"""`tenantry doctor`: what could go wrong, looked at one thing after another, each with its cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import peewee
+import psycopg2
+from cyclopts import Parameter
+
+from tenantry import Tenantry, embedded
+from tenantry.cli import fleet
+from tenantry.cli.answer import DONE, ERROR, Answer, Table
+from tenantry.cli.connection import RoleFacts, connected, facts
+from tenantry.cli.engine import engine
+from tenantry.cli.flags import PROJECT, ProjectFlags
+from tenantry.config import Config, masked, require_url
+from tenantry.errors import TenantryError
+
+OLDEST = 14_00_00  # The oldest PostgreSQL that is tested.
+OK, WARN, FAIL = "ok", "warn", "fail"
+_CALM = (TenantryError, peewee.PeeweeException, psycopg2.Error, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. *cure* is what to do about it."""
+
+    state: str
+    name: str
+    says: str
+    cure: str = ""
+
+
+def doctor(
+    *,
+    production: Annotated[bool, Parameter(negative="", help="Fail on what is for development only.")] = False,
+    flags: ProjectFlags = PROJECT,
+) -> Answer:
+    """Look for what is wrong, or could go wrong: configuration, server, role, migrations, tenants."""
+    found = list(_checks(flags.settings(), production))
+    failed = sum(check.state == FAIL for check in found)
+    return Answer(
+        data={"checks": [asdict(check) for check in found], "failed": failed},
+        table=Table(("state", "check", "finding", "cure"), [tuple(asdict(check).values()) for check in found]),
+        status=ERROR if failed else DONE,
+    )
+
+
+def _checks(flags: dict[str, object], production: bool) -> Iterator[Check]:
+    try:
+        with engine(flags) as tenants:
+            yield from _of_engine(tenants, flags, production)
+    except TenantryError as error:
+        yield Check(FAIL, "configuration", str(error), "correct it, and look again: tenantry config show")
+
+
+def _of_engine(tenants: Tenantry, flags: dict[str, object], production: bool) -> Iterator[Check]:
+    config = tenants.parts.config
+    url = require_url(config)
+    source = "flag --url" if "url" in flags else config.sources["url"]
+    yield Check(OK, "configuration", f"url {masked(url)} ({source})")
+    yield from (Check(WARN, "configuration", warning) for warning in config.warnings)
+    is_embedded = url.startswith(embedded.SCHEME)
+    if is_embedded:
+        state = FAIL if production else OK
+        cure = "set TENANTRY_URL to a server of your own" if production else ""
+        yield Check(state, "embedded", "the embedded PostgreSQL is for development and tests", cure)
+    try:
+        found = _facts(config, url)
+    except _CALM as error:
+        yield Check(FAIL, "server", str(error), "start it, or correct the url")
+    else:
+        yield from _of_role(found, config)
+        yield from _of_tenants(tenants) if found.has_empty_path or config.allow_default_path else ()
+    yield _migrations(tenants)
+
+
+def _facts(config: Config, url: str) -> RoleFacts:
+    if not url.startswith(embedded.SCHEME):
+        with connected(url) as connection:
+            return facts(connection)
+    with embedded.start(embedded.parse(url, base=config.base)) as server, connected(server.url) as connection:
+        return facts(connection)
+
+
+def _of_role(found: RoleFacts, config: Config) -> Iterator[Check]:
+    role = f"role {found.role!r}"
+    if found.version >= OLDEST:
+        yield Check(OK, "server", f"PostgreSQL {found.version_text}, database {found.database!r}")
+    else:
+        yield Check(FAIL, "server", f"PostgreSQL {found.version_text} is too old", f"upgrade to {OLDEST // 10000}")
+    powers = {"is a superuser": found.superuser, "has BYPASSRLS": found.bypasses_rls}
+    power = " and ".join(name for name, has in powers.items() if has)
+    if power:
+        yield Check(FAIL, "role", f"{role} {power}: it sees past every policy", "let the application use another role")
+    else:
+        yield Check(OK, "role", f"{role} is an ordinary one")
+    if found.has_empty_path:
+        yield Check(OK, "search_path", "empty by default: what escapes its tenant finds nothing")
+    else:
+        state = WARN if config.allow_default_path else FAIL
+        yield Check(state, "search_path", f"{found.path!r} by default", f"{found.empty_path_sql};")
+    if found.may_create_schemas:
+        yield Check(OK, "schemas", f"{role} may create schemas")
+    else:
+        cure = f'GRANT CREATE ON DATABASE "{found.database}" TO "{found.role}";'
+        yield Check(FAIL, "schemas", f"{role} may not create schemas, so no tenants", cure)
+    if found.public_is_open:
+        cure = "REVOKE CREATE ON SCHEMA public FROM PUBLIC;"
+        yield Check(WARN, "public", "every role may create tables and functions in public", cure)
+    else:
+        yield Check(OK, "public", "not every role may create in public")
+
+
+def _of_tenants(tenants: Tenantry) -> Iterator[Check]:
+    try:
+        number = sum(1 for _ in tenants)
+        yield Check(OK, "catalog", f"{number} tenants")
+    except _CALM as error:
+        yield Check(FAIL, "catalog", str(error), "may the role read tenantry.tenants?")
+        return
+    try:
+        found = fleet.standings(tenants)
+    except _CALM:
+        return  # The files cannot be read: that is told by the check of the migrations.
+    behind = [each for each in found if each.state == fleet.BEHIND]
+    edited = [each for each in found if each.state == fleet.EDITED]
+    if behind:
+        yield Check(WARN, "pending", f"{len(behind)} of {len(found)} schemas are behind", "tenantry migrate up")
+    if edited:
+        yield Check(FAIL, "edited", edited[0].reason, "tenantry migrate status names them all")
+    if not behind and not edited:
+        yield Check(OK, "pending", f"all {len(found)} schemas are up to date")
+
+
+def _migrations(tenants: Tenantry) -> Check:
+    try:
+        number = {kind: len(tenants.parts.files(kind)) for kind in ("shared", "tenant")}
+    except _CALM as error:
+        return Check(FAIL, "migrations", str(error), "correct the folder, or the setting migrations")
+    says = f"{number['shared']} shared and {number['tenant']} for tenants in {tenants.parts.config.migrations}"
+    return Check(OK, "migrations", says) if any(number.values()) else Check(WARN, "migrations", says, "tenantry init")

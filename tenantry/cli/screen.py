@@ -1,0 +1,65 @@
+"""Where a command talks: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from tenantry.cli import render
+from tenantry.cli.answer import Answer
+
+
+class Screen:
+    """The terminal, the pipe or the log at the other end. With *json* programs read both streams."""
+
+    def __init__(self, *, json: bool) -> None:
+        self.json = json
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody is there to answer a question."""
+        return not self.json and sys.stdin.isatty() and sys.stderr.isatty()
+
+    @property
+    def draws(self) -> bool:
+        """Whether a moving bar has a place on stderr."""
+        return not self.json and sys.stderr.isatty()
+
+    def note(self, text: str) -> None:
+        """Tell people something that is no data."""
+        if not self.json:
+            print(text, file=sys.stderr, flush=True)
+
+    def ask(self, question: str) -> str:
+        """Ask, and return what was typed; nothing at the end of the input."""
+        print(question, end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip()
+
+    def show(self, answer: Answer) -> int:
+        """Print what a command answers, and return its status."""
+        if self.json:
+            print(render.as_json(answer.data), flush=True)
+            return answer.status
+        if answer.table is not None:
+            render.show_table(answer.table, sys.stdout)
+        if answer.text:
+            print(answer.text)
+        sys.stdout.flush()  # Before the notes, in one terminal.
+        for note in answer.notes:
+            self.note(note)
+        return answer.status
+
+    def fail(self, error: BaseException, *, unexpected: bool = False) -> None:
+        """Print *error*; its traceback, too, when nobody has expected it."""
+        if self.json:
+            print(render.as_json({"error": render.error_data(error)}), file=sys.stderr)
+            return
+        if unexpected:
+            traceback.print_exception(error)
+            return
+        if sys.stderr.isatty():
+            from rich.text import Text
+
+            render.console(sys.stderr).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        else:
+            print(f"error: {error}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""What `tenantry init` writes."""
