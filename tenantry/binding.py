@@ -88,7 +88,8 @@ class BoundDatabase(DatabaseProxy):
             raise NoTenantBound(_described(what)) if self.tenant_only else NothingBound(_described(what))
         if here.tenant is None and self.tenant_only:
             raise NoTenantBound(_described(what), shared=True)
-        return here.database  # type: ignore[return-value]  # the context is below the databases, and knows them as peewee's
+        database: SchemaDatabase = here.database
+        return database
 
     # The statements. Spelled out, for Python looks for __getattr__ only after it has looked everywhere else.
 

@@ -17,8 +17,6 @@ from tenantry.errors import TransactionElsewhere
 if TYPE_CHECKING:
     from asyncio import Task
 
-    from peewee import PostgresqlDatabase
-
     from tenantry.catalog import Tenant
 
 _process = object()  # This process. A forked child is another one, though it inherits every value.
@@ -64,7 +62,7 @@ class Owner:
             return False
         asyncio = sys.modules.get("asyncio")  # As in _current_task(), spelled out: every statement comes here.
         task = None if asyncio is None or asyncio._get_running_loop() is None else asyncio.current_task()
-        return task is None if self._task is None else self._task() is task
+        return task is None if self._task is None else task is not None and self._task() is task
 
     def __str__(self) -> str:
         if self._process is not _process:
@@ -81,8 +79,14 @@ class Bound:
 
     engine: object
     tenant: Tenant | None
-    database: PostgresqlDatabase
+    database: Any  # A database of the layer above.
     values: Mapping[str, object]
+
+    @property
+    def key(self) -> tuple[object, str]:
+        """What a transaction of its database is known by here."""
+        key: tuple[object, str] = self.database.wire.key
+        return key
 
 
 _bound: ContextVar[Bound | None] = ContextVar("tenantry_bound", default=None)
@@ -162,6 +166,12 @@ def open_leases() -> Iterator[Lease]:
         if not lease.over:
             yield lease
         lease = lease.outer
+
+
+def own_lease(key: tuple[object, str]) -> Lease | None:
+    """Return the lease that this context carries for *key*, if it is this thread's and task's own."""
+    leases = () if nothing_open() else open_leases()
+    return next((lease for lease in leases if lease.key == key and lease.owner.is_here()), None)
 
 
 def lease_of(key: tuple[object, str]) -> Lease | None:

@@ -35,6 +35,7 @@ TenantryError
 ├── TransactionError
 │   ├── TransactionElsewhere     the open transaction belongs to another thread, task or process
 │   ├── TransactionOpen          another tenant cannot be entered while it is open
+│   ├── TransactionLeftOpen      a block of a tenant ended, and a transaction that was begun in it had not
 │   └── SessionRequired          PostgreSQL wants, or would keep this in, a session: `session()`
 └── ServerError
     ├── ServerUnreachable        nothing answers at that address
@@ -356,10 +357,20 @@ class TransactionOpen(TransactionError):
 
     def __init__(self, *, open_on: str, wanted: str) -> None:
         super().__init__(
-            f"a transaction is open on {open_on!r}: end it before entering {wanted!r}, or say use(..., "
-            "beside_transaction=True) for work that shall stay when it is rolled back"
+            f"another's transaction is open here: end it before the work on {wanted!r} begins, or enter that by "
+            "use(..., beside_transaction=True) if it shall stay when the transaction is rolled back"
         )
         self.open_on, self.wanted = open_on, wanted
+
+
+class TransactionLeftOpen(TransactionError):
+    """A block of a tenant ended, and a transaction that was begun in it had not. It was rolled back."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a transaction was begun inside this use() block and not ended, so it was rolled back: commit it before "
+            "the block ends, or write `with db.atomic():`"
+        )
 
 
 class SessionRequired(TransactionError, peewee.InterfaceError):

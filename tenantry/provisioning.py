@@ -9,8 +9,8 @@ import psycopg2
 
 from tenantry.catalog import SCHEMA, State, TableCatalog, Tenant, find
 from tenantry.databases import Prefix, TenantDatabase, Wire
-from tenantry.errors import SchemaTaken, TenantDropped
-from tenantry.naming import TenantId, quoted, tenant_id, tenant_schema
+from tenantry.errors import SchemaTaken, TenantDropped, TenantNotReady
+from tenantry.naming import quoted, tenant_id, tenant_schema
 from tenantry.pool import Pool
 
 _to_peewee = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in peewee's stubs
@@ -37,9 +37,18 @@ def prepare(pool: Pool) -> None:
 
 
 def create(
-    catalog: TableCatalog, text: str, *, prefix: str, labels: Mapping[str, str], make: Make, migrate: Migrate
+    catalog: TableCatalog,
+    text: str,
+    *,
+    prefix: str,
+    labels: Mapping[str, str],
+    make: Make,
+    forget: Migrate,
+    migrate: Migrate,
 ) -> Tenant:
     """Make the tenant *text*: its catalog row, its schema and all that *migrate* does, in one transaction.
+
+    *forget* first takes what the history says of the schema's name: it was another's, dropped by hand.
 
     Raises:
         InvalidTenantId: *text* is not an id.
@@ -50,13 +59,17 @@ def create(
     tenant = Tenant(tenant_id(text), tenant_schema(tenant_id(text), prefix=prefix), state=State.PROVISIONING)
     database = make(tenant)
     with database.atomic():
+        forget(database)
         with _to_peewee:
             ask = database.wire.ask
             made = catalog.insert(
                 ask, tenant.id, tenant.schema, server=tenant.server, state=State.ACTIVE, labels=labels
             )
             try:
-                ask(f"CREATE SCHEMA {quoted(made.schema).replace('%', '%%')}")
+                # Locking a table takes in what was committed while the row was waited for: else this session may still
+                # see a schema that has just been dropped.
+                look, name = "SELECT FROM pg_catalog.pg_namespace LIMIT 0", quoted(made.schema).replace("%", "%%")
+                ask(f"{look};CREATE SCHEMA {name}")
             except psycopg2.errors.DuplicateSchema as error:
                 raise SchemaTaken(schema=made.schema) from error
         migrate(database)
@@ -76,9 +89,9 @@ def drop(catalog: TableCatalog, text: str, *, make: Make, forget: Migrate) -> Te
     tenant = find(catalog, text)
     database = make(tenant)
     with database.atomic(), _to_peewee:
-        dropped = _changed(catalog, database, tenant.id, State.DROPPED)
-        forget(database)
-        database.wire.ask(f"DROP SCHEMA IF EXISTS {quoted(tenant.schema).replace('%', '%%')} CASCADE")
+        forget(database)  # First: it waits for a deployer who is at work on the schema.
+        dropped = _changed(catalog, database, tenant, State.DROPPED)
+        database.wire.ask(f"DROP SCHEMA IF EXISTS {quoted(dropped.schema).replace('%', '%%')} CASCADE")
     catalog.learn(dropped)
     return dropped
 
@@ -93,13 +106,13 @@ def set_state(catalog: TableCatalog, text: str, state: State, *, make: Make) -> 
     tenant = find(catalog, text)
     database = make(tenant)
     with database.atomic(), _to_peewee:
-        changed = _changed(catalog, database, tenant.id, state)
+        changed = _changed(catalog, database, tenant, state)
     catalog.learn(changed)
     return changed
 
 
-def _changed(catalog: TableCatalog, database: TenantDatabase, tenant: TenantId, state: State) -> Tenant:
-    changed = catalog.set_state(database.wire.ask, tenant, state)
+def _changed(catalog: TableCatalog, database: TenantDatabase, tenant: Tenant, state: State) -> Tenant:
+    changed = catalog.set_state(database.wire.ask, tenant.id, state)
     if changed is None:
-        raise TenantDropped(tenant)
+        raise (TenantNotReady if tenant.state is State.PROVISIONING else TenantDropped)(tenant.id)
     return changed

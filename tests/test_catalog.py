@@ -26,6 +26,7 @@ from tenantry.errors import (
     ServerRefused,
     TenantDropped,
     TenantExists,
+    TenantNotReady,
     TenantSuspended,
     TransactionOpen,
     UnknownTenant,
@@ -157,6 +158,54 @@ def test_a_dropped_id_can_be_made_anew_in_another_epoch_with_every_migration(eng
     assert (made.epoch, made.labels, made.state) == (1, {}, State.ACTIVE)
     with tenants.use("acme"):
         assert list(Customer.select()) == []
+
+
+def test_a_schema_that_was_dropped_by_hand_is_made_anew_with_every_migration(engine, folder, sql):
+    folder("tenant/0001_customer.sql", CUSTOMER)
+    tenants = engine(migrations=folder.path)
+    tenants.create("acme")
+    sql("DROP SCHEMA t_acme CASCADE; DELETE FROM tenantry.tenants")
+    again = engine(migrations=folder.path)
+    again.create("acme")
+    with again.use("acme"):
+        assert Customer.select().count() == 0
+
+
+def test_dropping_and_making_a_tenant_again_and_again_at_once_is_never_half_done(engine, folder, sql):
+    folder("tenant/0001_customer.sql", CUSTOMER)
+    one, other = engine(migrations=folder.path), engine(migrations=folder.path)
+    one.create("acme")
+    unexpected = []
+
+    def work(tenants):
+        for _ in range(25):
+            for step in (tenants.drop, tenants.create):
+                try:
+                    step("acme")
+                except (TenantDropped, TenantExists, UnknownTenant):
+                    pass
+                except Exception as error:
+                    unexpected.append(error)
+
+    threads = [threading.Thread(target=work, args=(tenants,)) for tenants in (one, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert unexpected == []
+    state = sql("SELECT state FROM tenantry.tenants")
+    assert (schemas(sql) == ["t_acme"]) == (state == [("active",)])
+
+
+def test_a_tenant_that_is_being_made_is_not_resumed(engine, thousand, sql):
+    sql("UPDATE tenantry.tenants SET state = 'provisioning', changed = pg_current_xact_id() WHERE id = 'n5'")
+    with pytest.raises(TenantNotReady):
+        engine().resume("n5")
+
+
+def test_several_tenants_are_named_by_a_list(engine):
+    with pytest.raises(TypeError, match=r"migrate\(\['acme'\]\)"):
+        engine().migrate("acme")
 
 
 def test_a_suspended_tenant_is_refused_until_it_is_resumed(engine):

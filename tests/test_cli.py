@@ -71,7 +71,11 @@ def run(capsys):
 def command(*words, **options):
     """Start a command as a process of its own."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "tenantry", *words], **{**pipes, **options})
+
+    def heed():  # Where the tests run in the background of a script, SIGINT is ignored, and that is inherited.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return subprocess.Popen([sys.executable, "-m", "tenantry", *words], preexec_fn=heed, **{**pipes, **options})
 
 
 def write(path, text):
@@ -94,9 +98,9 @@ def schemas(sql):
 
 
 def test_tenants_are_made_with_labels_and_printed(run, sql):
-    ran = run("tenant", "create", "acme", "globex", "--label", "plan=pro", "--label", "n=a=b")
+    ran = run("tenant", "create", "acme", "globex", "--label", "plan=pro", "--label", "n=a=b=c")
     assert ran.status == 0
-    assert ran.rows == [[name, "active", f"cli_{name}", "n=a=b plan=pro"] for name in ("acme", "globex")]
+    assert ran.rows == [[name, "active", f"cli_{name}", "n=a=b=c plan=pro"] for name in ("acme", "globex")]
     assert schemas(sql) == ["cli_acme", "cli_globex", "cli_shared"]
 
 
@@ -111,6 +115,14 @@ def test_what_is_no_id_is_wrong_usage(run):
     ran = run("tenant", "create", "ACME")
     assert ran.status == 2
     assert ran.err.startswith("error: 'ACME' is not a tenant id")
+
+
+def test_what_the_server_refuses_is_an_error_without_a_traceback(run, sql):
+    run("tenant", "create", "acme")
+    sql("ALTER TABLE tenantry.tenants OWNER TO CURRENT_USER; REVOKE ALL ON tenantry.tenants FROM tenantry_test")
+    ran = run("tenant", "list")
+    assert ran.status == 1
+    assert ran.err.startswith("error: permission denied")
 
 
 def test_a_label_without_a_value_is_wrong_usage(run):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import os
+import signal
 import subprocess
 import sys
 import threading
+import weakref
 
 import peewee
 import pytest
@@ -24,6 +29,7 @@ from tenantry.errors import (
     TenantDropped,
     TenantNotReady,
     TenantSuspended,
+    TransactionLeftOpen,
     UnknownTenant,
 )
 from tenantry.naming import schema_name, tenant_id
@@ -106,6 +112,70 @@ def test_use_above_a_function_enters_the_tenant_at_each_call(tenants):
     assert tenants.current_or_none is None
 
 
+def test_use_above_a_coroutine_binds_while_it_runs(tenants):
+    @tenants.use("acme")
+    async def current():
+        await asyncio.sleep(0)
+        return tenants.current.id
+
+    async def main():
+        with tenants.use("globex"):
+            return await current(), tenants.current.id
+
+    assert asyncio.run(main()) == ("acme", "globex")
+
+
+def test_use_above_a_generator_is_refused(tenants):
+    with pytest.raises(TypeError, match="generator"):
+
+        @tenants.use("acme")
+        def numbers():
+            yield 1
+
+
+def test_a_block_that_is_entered_twice_is_refused_and_leaves_nothing_bound(tenants):
+    block = tenants.use("acme")
+    with block, pytest.raises(RuntimeError, match="entered already"), block:
+        pass
+    assert tenants.current_or_none is None
+    with block:  # One after the other is fine.
+        assert tenants.current.id == "acme"
+
+
+def test_a_transaction_left_open_by_hand_is_rolled_back_at_the_end_of_the_block(tenants, sql):
+    with pytest.raises(TransactionLeftOpen), tenants.use("acme"):
+        tenants.database.begin()
+        Customer.create(name="never committed")
+    with pytest.raises(ZeroDivisionError), tenants.use("acme"):
+        tenants.database.begin()
+        Customer.create(name="never committed")
+        raise ZeroDivisionError
+    with tenants.use("acme"):
+        Customer.create(name="acknowledged")
+    assert sql("SELECT name FROM t_acme.customer") == [("acknowledged",)]
+    assert tenants.figures().in_use == 0
+
+
+def test_a_transaction_that_was_open_before_the_block_is_left_to_who_opened_it(tenants, sql):
+    with tenants.use("acme"), tenants.database.atomic():
+        Customer.create(name="a")
+        with tenants.use("acme"):
+            Customer.create(name="b")
+        Customer.create(name="c")
+    assert sql("SELECT count(*) FROM t_acme.customer") == [(3,)]
+
+
+def test_closing_rolls_back_what_was_begun_by_hand_as_closing_a_connection_does(tenants, sql):
+    database = tenants.database_of("acme")
+    database.connect()
+    database.begin()
+    database.execute_sql("INSERT INTO customer (name) VALUES ('never committed')")
+    assert database.close()
+    database.execute_sql("INSERT INTO customer (name) VALUES ('acknowledged')")
+    assert sql("SELECT name FROM t_acme.customer") == [("acknowledged",)]
+    assert tenants.figures().in_use == 0
+
+
 def test_the_database_of_a_tenant_serves_code_that_wants_no_context(tenants):
     database = tenants.database_of("acme")
     assert database.tenant == tenants["acme"]
@@ -144,6 +214,14 @@ def test_the_databases_used_last_are_kept_and_the_hooks_told(make_engine):
     assert told == ["+acme", "+globex", "+initech", "-globex"]
     tenants.close()
     assert sorted(told[4:]) == ["-acme", "-initech"]
+
+
+def test_an_evicted_database_is_gone(make_engine):
+    tenants = make_engine(databases=1)
+    evicted = weakref.ref(tenants.database_of("acme"))
+    tenants.database_of("globex")
+    gc.collect()
+    assert evicted() is None
 
 
 def test_a_hook_that_fails_is_logged_and_disturbs_nobody(make_engine, caplog):
@@ -189,6 +267,31 @@ def test_many_threads_may_ask_for_many_databases_at_once(make_engine):
 def test_at_least_one_database_is_kept(shop):
     with pytest.raises(ConfigError, match="databases=0"):
         Tenantry("postgresql://x/y", catalog=shop, databases=0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_forked_child_finds_every_lock_free(tenants):
+    with tenants.use("acme"):
+        Customer.select().count()
+    holding, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        with tenants.parts._kept._lock, tenants._building:
+            holding.set()
+            go_on.wait(20)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert holding.wait(5)
+    child = os.fork()
+    if child == 0:  # pragma: no cover
+        signal.alarm(10)
+        with tenants.use("globex"):
+            os._exit(Customer.select().count())
+    assert os.waitpid(child, 0)[1] == 0
+    go_on.set()
+    holder.join()
 
 
 # Servers.

@@ -15,7 +15,7 @@ from playhouse.postgres_ext import ServerSide, ServerSideQuery
 from shop import Customer, Invoice, Plan
 
 from tenantry import FixedCatalog, Tenant, TenantModel
-from tenantry.errors import PoolTimeout, SessionRequired, TransactionElsewhere
+from tenantry.errors import ConnectionLost, PoolTimeout, SessionRequired, TransactionElsewhere
 from tenantry.naming import quoted, schema_name, tenant_id
 
 
@@ -147,6 +147,19 @@ LEFT_BEHIND = {
         "SELECT current_setting('role') <> 'none'",
     ),
 }
+
+
+def test_text_of_the_next_tenant_is_not_read_in_the_encoding_of_the_last(one):
+    one.database_of("acme").execute_sql("SELECT set_config('client_encoding', 'LATIN1', false)")
+    with one.use("globex"):
+        Customer.create(name="café €")
+        assert [customer.name for customer in Customer.select()] == ["café €"]
+
+
+def test_a_built_query_with_a_value_that_is_sql_leaves_nothing_either(one):
+    with one.use("acme"):
+        Customer.insert(name=psycopg2.extensions.AsIs("pg_advisory_lock(42)::text")).execute()
+    assert value(one.database_of("globex"), HAS_LOCKS) is False
 
 
 def test_what_a_value_that_is_sql_leaves_behind_is_gone_for_the_next(one):
@@ -467,6 +480,15 @@ def test_a_query_given_up_half_read_on_a_dead_connection_is_given_up_quietly(cus
     sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tenantry_test'")
     assert query.close()
     assert Customer.select().count() == 25
+
+
+def test_a_connection_killed_under_a_server_side_query_is_a_connection_lost(customers, acme, one, sql):
+    rows = iter(ServerSide(Customer.select(), array_size=5))
+    next(rows)
+    sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tenantry_test'")
+    with pytest.raises(ConnectionLost):
+        list(rows)
+    assert one.figures().in_use == 0
 
 
 def test_a_cursor_that_outlives_its_transaction_never_touches_the_connection_again(customers, one):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from tenantry.config import Settings, check, load
 from tenantry.context import Bound, bind, bound, nothing_open, open_leases, unbind
 from tenantry.databases import SchemaDatabase, TenantDatabase
 from tenantry.errors import CatalogIsReadOnly, NoTenantBound, PoolClosed, TransactionOpen
+from tenantry.forks import ForkSafeLock
 from tenantry.migrations import Outcome, OutcomeState
 from tenantry.pool import Health, OnConnect, PoolFigures
 
@@ -60,8 +60,8 @@ class Tenantry:
         self.query_hooks: list[Callable[[Any], Any]] = []
         self._catalog, self._hooks, self._on_connect = catalog, hooks or Hooks(), on_connect
         self._built: Parts | None = None
-        self._building = threading.RLock()
         self._closed = self._prepared = False
+        self._building = ForkSafeLock()
 
     @property
     def parts(self) -> Parts:
@@ -163,9 +163,14 @@ class Tenantry:
         def migrate(database: TenantDatabase) -> None:
             migrations.apply(migrations.plan(database.schema, files, {}), database, bound=self._binding)
 
-        prefix = self.parts.config.schema_prefix
         return provisioning.create(
-            catalog, tenant, prefix=prefix, labels=labels or {}, make=self._make_alone, migrate=migrate
+            catalog,
+            tenant,
+            prefix=self.parts.config.schema_prefix,
+            labels=labels or {},
+            make=self._make_alone,
+            forget=migrations.forget,
+            migrate=migrate,
         )
 
     def drop(self, tenant: str) -> Tenant:
@@ -220,7 +225,7 @@ class Tenantry:
         run = functools.partial(
             migrations.migrate,
             known=known,
-            jobs=jobs or parts.config.jobs,
+            jobs=parts.config.jobs if jobs is None else jobs,
             lock_timeout_s=parts.config.lock_timeout_s,
             on_outcome=on_outcome,
             bound=self._binding,
@@ -288,20 +293,20 @@ class Tenantry:
         found = None if tenant is SHARED else admit(parts.catalog, tenant)
         database: SchemaDatabase = parts.shared if found is None else parts.database(found)
         if not beside_transaction and not nothing_open():
-            self._refuse_beside_transaction(database.schema)
+            self._refuse_beside_transaction(database.schema, own=database.schema)
         around = self.values
         if values or around:
             values = MappingProxyType({**around, **values})
         return Bound(self, found, database, values)
 
-    def _refuse_beside_transaction(self, wanted: str) -> None:
+    def _refuse_beside_transaction(self, wanted: str, *, own: str | None = None) -> None:
         for lease in open_leases():
             pool, schema = lease.key or (None, "")
-            if pool is self.parts.pool and schema != wanted and lease.owner.is_here():
+            if pool is self.parts.pool and schema != own and lease.owner.is_here():
                 raise TransactionOpen(open_on=schema, wanted=wanted)
 
     def _make_alone(self, tenant: Tenant) -> TenantDatabase:
-        self._refuse_beside_transaction(tenant.id)  # Which is no schema's name as a rule: any transaction is refused.
+        self._refuse_beside_transaction(tenant.id)
         return self.parts.make(tenant)
 
     def _own_catalog(self, what: str) -> TableCatalog:
@@ -321,6 +326,8 @@ class Tenantry:
     def _migrated(self, on: Iterable[str] | None) -> list[Tenant]:
         if on is None:
             return [tenant for tenant in self if tenant.state is not State.DROPPED]
+        if isinstance(on, str):  # Which is an iterable too, of letters.
+            raise TypeError(f"migrate() takes several tenants: migrate([{on!r}])")
         return [admit(self.parts.catalog, name, also=State.SUSPENDED) for name in on]
 
     @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
@@ -15,6 +14,7 @@ from psycopg2.extras import Json
 
 from tenantry.catalog.tenant import State, Tenant
 from tenantry.errors import CatalogUnavailable, InvalidName, PoolTimeout, SchemaTaken, ServerError, TenantExists
+from tenantry.forks import ForkSafeLock
 from tenantry.naming import SchemaName, TenantId
 
 logger = logging.getLogger("tenantry")
@@ -41,8 +41,12 @@ _INSERT = f"""
 """
 _SET_STATE = f"""
     UPDATE tenantry.tenants SET state = %s, updated_at = now(), changed = pg_current_xact_id()
-    WHERE id = %s AND state <> 'dropped' RETURNING {_COLUMNS}
+    WHERE id = %s AND state = ANY (%s) RETURNING {_COLUMNS}
 """
+
+
+_LIVING = (State.ACTIVE, State.SUSPENDED)
+_FROM = {State.ACTIVE: _LIVING, State.SUSPENDED: _LIVING, State.DROPPED: (*_LIVING, State.PROVISIONING)}
 
 
 class TableCatalog:
@@ -61,7 +65,8 @@ class TableCatalog:
         self._due = self._asked = float("-inf")
         self._polls, self._loaded = 0, False
         self._failing_since: float | None = None
-        self._polling = threading.Lock()
+        self._last_error: Exception | None = None
+        self._polling = ForkSafeLock()
 
     def get(self, tenant: TenantId, /) -> Tenant | None:
         """Return the tenant of this id, whatever its state; None when there is none.
@@ -114,22 +119,25 @@ class TableCatalog:
 
     @staticmethod
     def set_state(run: Ask, tenant: TenantId, state: State) -> Tenant | None:
-        """Write a tenant's state, and return it; None when there is no such tenant, or it was dropped."""
-        rows = run(_SET_STATE, state.value, tenant)
+        """Write a tenant's state, and return it; None when it is in no state from which it could come to this one."""
+        rows = run(_SET_STATE, state.value, tenant, [each.value for each in _FROM[state]])
         return _tenant(rows[0]) if rows else None
 
     def learn(self, tenant: Tenant) -> None:
         """Know at once what this process has just written and committed; others learn it within the interval."""
-        self._tenants[tenant.id] = tenant
+        with self._polling:  # A poll that is under way may have read the row as it was before.
+            self._tenants[tenant.id] = tenant
 
     # Inside.
 
     def _poll(self, now: float) -> None:
         """Ask for what has changed. One thread does; others go on, unless nothing is known yet."""
-        polls = self._polls
+        polls, error = self._polls, self._last_error
         if not self._polling.acquire(blocking=not self._loaded):
             return
         try:
+            if self._last_error is not None and self._last_error is not error and not self._loaded:
+                raise self._last_error  # Met while this thread waited: a queue of attempts would help nobody.
             if self._polls == polls:  # Else another thread has asked while this one waited.
                 self._asked = now
                 self._read(self._ask(_POLL, self._horizon, patient=not self._loaded))
@@ -145,6 +153,7 @@ class TableCatalog:
             self._polling.release()
 
     def _failed(self, error: Exception, now: float, again_s: float) -> None:
+        self._last_error = error
         if not self._loaded:
             raise error
         self._due = now + again_s

@@ -52,7 +52,7 @@ class Transaction(peewee._transaction):
         elif outermost:
             try:
                 self.commit(False)
-            except Exception:
+            except BaseException:  # A Ctrl-C too: left open, the transaction would take in what is written next.
                 self.rollback(False)
                 raise
 

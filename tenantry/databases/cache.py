@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from lru import LRU
+
+from tenantry.forks import ForkSafeLock
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ class DatabaseCache(Generic[T]):
     def __init__(self, size: int, *, made: Callable[[str, T], None], evicted: Callable[[str, T], None]) -> None:
         self._values: LRU[str, T] = LRU(size)
         self._size, self._made, self._evicted = size, made, evicted
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def __len__(self) -> int:
         with self._lock:
@@ -58,7 +59,10 @@ class DatabaseCache(Generic[T]):
             if other is not None:  # Two threads made it at once; one of the two is used.
                 return other
             if len(self._values) >= self._size:
-                gone = self._values.popitem(least_recent=True)
+                # Not popitem(): in lru-dict 1.4.1 it keeps a reference for ever.
+                gone = self._values.peek_last_item()
+                assert gone is not None
+                del self._values[gone[0]]
             self._values[key] = value
         self._made(key, value)
         if gone is not None:

@@ -108,7 +108,10 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         self.server_version = self.pool.server_version
 
     def _close(self, conn: object) -> None:
-        """There is nothing to close: a transaction refuses it, and nothing else keeps a connection."""
+        """Roll back what begin() or a raw BEGIN has left open, as closing a connection does. A block refuses it."""
+        lease = lease_of(self._key)
+        if lease is not None and not lease.session:
+            self.wire.end("ROLLBACK")
 
     def is_connection_usable(self) -> bool:
         lease = lease_of(self.wire.key)
@@ -186,7 +189,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         sql, params = self.get_sql_context(**context_options).sql(query).query()
         if named_cursor or (self._server_side_cursors and isinstance(query, SelectBase)):
             return FetchManyCursor(self._execute_cursor(sql, params, named_cursor=True), array_size)
-        return self._observed(sql, params, self._run, may_leave_traces(sql) or isinstance(query, RawQuery))
+        marks = may_leave_traces(sql, params) or isinstance(query, RawQuery)
+        return self._observed(sql, params, self._run, marks)
 
     def execute_sql(self, sql: str | bytes | Composable, params: Any = None, named_cursor: Any = None) -> Any:
         """Run raw SQL of this schema.
@@ -263,7 +267,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         if lease is not None and lease.connection is not None:
             yield lease.connection
             return
-        connection = self.pool.take(self.schema, patient=lease is None)
+        connection = self.wire.take()
         try:
             yield connection
         finally:

@@ -66,9 +66,9 @@ class ServerCursor:
         if not self._is_alive():
             raise psycopg2.ProgrammingError("the server-side cursor ended with its transaction")
         wanted = size or self.arraysize
-        cursor = self._connection.cursor()
         # With the prefix: a function that the query calls may resolve its names as late as here.
-        cursor.execute(f'{self._wire.prefix.inside}FETCH FORWARD {wanted} FROM "{self.name}"', ())
+        text = f'{self._wire.prefix.inside}FETCH FORWARD {wanted} FROM "{self.name}"'
+        cursor = self._wire.converse(self._connection, text)
         self.description, rows = cursor.description, cursor.fetchall()
         if len(rows) < wanted:
             self._ended = True

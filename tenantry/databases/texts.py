@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from psycopg2.extras import Json
+
 from tenantry.errors import SessionRequired
 
 _BLANK = r"(?:[\s;]|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
@@ -54,7 +56,7 @@ _CALLED_QUOTED = re.compile(
 _HIDES = re.compile(r"/\*|--|;|\$|\binto\s+temp", re.IGNORECASE)
 _PLAIN = re.compile(r"\s*(?:select|insert|update|delete|with|values)\b", re.IGNORECASE)
 # By their exact type: a subclass may adapt itself to any SQL, as the driver's AsIs does.
-_VALUES = frozenset({str, int, float, bool, bytes, Decimal, date, time, datetime, timedelta, UUID, type(None)})
+_VALUES = frozenset({str, int, float, bool, bytes, Decimal, date, time, datetime, timedelta, UUID, type(None), Json})
 
 _verdicts: dict[str, bool] = {}
 _LONGEST_TEXT = 4_096  # A bulk insert is a text of its own each time, and not worth remembering.
@@ -63,7 +65,7 @@ _MOST_VERDICTS = 4_096
 
 
 def refuse(sql: str, *, in_transaction: bool) -> None:
-    """Refuse raw SQL that is empty, or that would stay on a connection which other tenants use.
+    """Refuse raw SQL that would stay on a connection which other tenants use.
 
     Raises:
         SessionRequired: it sets, prepares, listens to or holds something for the session.
@@ -71,35 +73,40 @@ def refuse(sql: str, *, in_transaction: bool) -> None:
     what = _STAYS.match(sql) or (not in_transaction and _TEMPORARY.match(sql))
     if what:
         raise SessionRequired(
-            f"this would stay on a connection that other tenants use, and is taken off it before its next use: "
-            f"{_shortened(sql)!r}. Say SET LOCAL, or make the temporary table, inside db.atomic(); or run it in `with "
-            "db.session():`"
+            "this was not sent, for it would stay on a connection that other tenants use, where it is wiped before the "
+            f"next use: {_shortened(sql)!r}. Say SET LOCAL, or make the temporary table, inside db.atomic(); or run it "
+            "in `with db.session():`"
         )
 
 
-def may_leave_traces(sql: str) -> bool:
-    """Say whether SQL may leave something on the connection: whether it calls a function that may.
+def may_leave_traces(sql: str, params: Any) -> bool:
+    """Say whether SQL that peewee has rendered may leave something on the connection.
 
-    That is one that is not known to be harmless: ``set_config(..., false)``, ``pg_advisory_lock``, or one that calls
-    them. The verdict on a text is remembered.
+    It may when it calls a function that is not known to be harmless (``set_config(..., false)``, ``pg_advisory_lock``,
+    or one that calls them), or when one of its values is SQL. The verdict on a text is remembered.
     """
     verdict = _verdicts.get(sql)
     if verdict is None:
-        calls = any(word.lower() not in _HARMLESS for word in _CALLED.findall(sql))
-        verdict = calls or bool(_HIDES.search(sql) or _CALLED_QUOTED.search(sql))
+        verdict = _judge(sql)
         if len(_verdicts) >= _MOST_VERDICTS:
             _verdicts.clear()
         if len(sql) <= _LONGEST_TEXT:
             _verdicts[sql] = verdict
-    return verdict
+    return verdict or not all(map(_is_plain, params.values() if isinstance(params, Mapping) else params or ()))
 
 
 def raw_may_leave_traces(sql: str, params: Any) -> bool:
-    """As :func:`may_leave_traces`, of SQL that somebody wrote: it may be any command, and its values may be SQL too."""
-    if not _PLAIN.match(sql) or may_leave_traces(sql):
-        return True
-    values = params.values() if isinstance(params, Mapping) else params or ()
-    return not all(type(value) in _VALUES for value in values)
+    """As :func:`may_leave_traces`, of SQL that somebody wrote: it may be any command."""
+    return not _PLAIN.match(sql) or may_leave_traces(sql, params)
+
+
+def _judge(sql: str) -> bool:
+    calls = any(word.lower() not in _HARMLESS for word in _CALLED.findall(sql))
+    return calls or bool(_HIDES.search(sql) or _CALLED_QUOTED.search(sql))
+
+
+def _is_plain(value: object) -> bool:
+    return type(value) in _VALUES or (isinstance(value, list | tuple) and all(map(_is_plain, value)))
 
 
 def _shortened(sql: str) -> str:

@@ -55,7 +55,7 @@ class Wire:
         connection = lease.connection if lease is not None else None
         fresh = connection is None
         if connection is None:
-            connection = self.pool.take(self.schema) if patient and nothing_open() else self._take(patient)
+            connection = self.pool.take(self.schema) if patient and nothing_open() else self.take(patient=patient)
         head = self.prefix.alone if lease is None and not connection.marked else self._head(lease, connection, fresh)
         marked = marks or (connection.marked and not fresh)
         try:
@@ -107,7 +107,7 @@ class Wire:
             return
         try:
             if connection.get_transaction_status() != IDLE and (verb == "COMMIT" or not connection.closed):
-                self._send_verb(connection, verb)
+                self.converse(connection, verb)
         except ConnectionLost:
             if verb == "COMMIT":  # Dead is rolled back, and then the block's own error is what counts.
                 raise
@@ -178,13 +178,11 @@ class Wire:
         """
         if lease_of(self.key) is not None:
             raise SessionRequired("a session cannot begin inside a transaction or another session of the same schema")
-        connection = self._take()
+        connection = self.take()
         lease = Lease(self.key, session=True)
         lease.connection = connection
         try:
-            self._send_verb(
-                connection, (connection.scrub if connection.marked else "") + self.prefix.session, marks=True
-            )
+            self.converse(connection, (connection.scrub if connection.marked else "") + self.prefix.session, marks=True)
         except BaseException:
             self.pool.discard(connection)
             raise
@@ -211,7 +209,7 @@ class Wire:
 
     # Inside.
 
-    def _take(self, patient: bool = True) -> Connection:
+    def take(self, *, patient: bool = True) -> Connection:
         """Borrow a connection beside those that this context holds.
 
         In a transaction it is not waited for: all who wait could be holding one. Beside a server-side cursor it is, for
@@ -257,7 +255,7 @@ class Wire:
             _count_lines_from_statement(error, head)
         status = connection.get_transaction_status()
         begins = lease is not None and bool(lease.waiting) and (lease.connection is None or lease.session)
-        if status == IDLE and lease is not None and begins and error_of_server(error):
+        if status == IDLE and lease is not None and begins and _is_of_server(error):
             self._abort(lease, connection)
             status = connection.get_transaction_status()
         if status == IDLE:
@@ -309,21 +307,29 @@ class Wire:
             return
         waiting, connection = "".join(lease.waiting), lease.connection
         lease.waiting.clear()
-        self._send_verb(connection, waiting + verb)
+        self.converse(connection, waiting + verb)
 
-    def _send_verb(self, connection: Connection, text: str, *, marks: bool = False) -> None:
+    def converse(self, connection: Connection, text: str, *, marks: bool = False) -> psycopg2.extensions.cursor:
+        """Send *text* as it is, over a connection that is held.
+
+        Raises:
+            ConnectionLost: it died.
+            psycopg2.Error: what the server says.
+        """
         connection.marked |= marks
         try:
-            connection.cursor().execute(text, ())
+            cursor = connection.cursor()
+            cursor.execute(text, ())
         except BaseException as error:
             if not isinstance(error, Exception):
                 connection.close()
             elif connection.get_transaction_status() == UNKNOWN:
                 raise ConnectionLost(schema=self.schema, in_transaction=True, reason=_first_line(error)) from error
             raise
+        return cursor
 
 
-def error_of_server(error: BaseException) -> bool:
+def _is_of_server(error: BaseException) -> bool:
     """Say whether the server has seen the statement. Else the driver refused its values, and nothing was sent."""
     return isinstance(error, psycopg2.Error) and error.pgcode is not None
 

@@ -35,7 +35,8 @@ _HELD = (
 )
 # In a DO, whose statements are looked at when they run: without the tables there is nothing to forget, and no error.
 _FORGET = (
-    "BEGIN IF pg_catalog.to_regclass('tenantry.history') IS NOT NULL THEN "
+    "BEGIN PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({lock}, 0));"
+    "IF pg_catalog.to_regclass('tenantry.history') IS NOT NULL THEN "
     "DELETE FROM tenantry.history AS h WHERE h.schema OPERATOR(pg_catalog.=) {schema};"
     "DELETE FROM tenantry.schemas AS s WHERE s.schema OPERATOR(pg_catalog.=) {schema};END IF;END"
 )
@@ -105,9 +106,11 @@ def hold(database: SchemaDatabase, *, lock_timeout_s: float) -> dict[str, str]:
 def forget(database: SchemaDatabase) -> None:
     """Take the schema of *database* out of the history, in the transaction that drops it, if one is open.
 
-    Or a new schema of that name would be taken for one that has had all its migrations.
+    Or a new schema of that name would be taken for one that has had all its migrations. It waits for a deployer who is
+    at work on the schema: what that one records would stay behind.
     """
-    database.execute_sql("DO %s", (_FORGET.format(schema=quoted_text(database.schema)),))
+    lock = quoted_text(f"tenantry:migrate:{database.schema}")
+    database.execute_sql("DO %s", (_FORGET.format(schema=quoted_text(database.schema), lock=lock),))
 
 
 def is_missing(error: Exception) -> bool:

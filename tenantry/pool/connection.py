@@ -93,6 +93,7 @@ class Connection(psycopg2.extensions.connection):
     thread = 0
     since = 0.0  # When it was lent, or came back.
     marked = False  # Something that no text shows may be left on it: the next message begins with the scrub.
+    client_encoding: str | None = None  # What it was opened with.
     exposed = False  # The application has had it in its hands, and may have changed how the driver treats it.
     scrub = SCRUB
 
@@ -111,7 +112,14 @@ class Connection(psycopg2.extensions.connection):
     def driver_state(self) -> object:
         """Return what the driver keeps of it, and no server can scrub."""
         casters = dict(self.string_types), dict(self.binary_types)
-        return self.autocommit, self.isolation_level, self.readonly, self.cursor_factory, self.encoding, casters
+        modes = self.autocommit, self.isolation_level, self.readonly, self.deferrable
+        return modes, self.cursor_factory, self.encoding, id(self.notices), id(self.notifies), casters
+
+    def is_understood(self) -> bool:
+        """Say whether the server reads what is sent as it did at first: it decodes a message before it runs the scrub
+        that would put the encoding right.
+        """
+        return not self.marked or self.get_parameter_status("client_encoding") == self.client_encoding
 
     def answers(self) -> bool:
         """Ask the server whether it is still there."""
@@ -181,6 +189,7 @@ class Address:
             connection.close()
             raise
         connection.as_opened = connection.driver_state()
+        connection.client_encoding = connection.get_parameter_status("client_encoding")
         return connection
 
     def _look_at(self, connection: Connection) -> None:

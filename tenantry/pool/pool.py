@@ -7,7 +7,6 @@ question to the server.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import weakref
@@ -16,6 +15,7 @@ from queue import Empty, SimpleQueue
 from threading import get_ident
 
 from tenantry.errors import PoolClosed, PoolTimeout, ServerError, ServerUnreachable
+from tenantry.forks import renew_after_fork
 from tenantry.pool.connection import IDLE, Address, Connection, Loan, OnConnect
 from tenantry.pool.figures import Health, Holder, PoolFigures
 from tenantry.pool.settings import PoolSettings
@@ -33,10 +33,11 @@ class Pool:
         self.address = Address(url, self.settings, on_connect)
         self._version: int | None = None
         self._closed = False
-        self._reset()
-        _pools.add(self)
+        self.renew()
+        renew_after_fork(self)
 
-    def _reset(self) -> None:
+    def renew(self) -> None:
+        """Begin with no connection and all places free. In a forked child: the connections are its parent's."""
         # Reentrant: the collector may end a forgotten connection, which comes back here, while this thread holds the
         # lock.
         self._lock = threading.RLock()
@@ -69,20 +70,16 @@ class Pool:
             ServerUnreachable, ServerRefused, UnsafeDefaultPath: a new one could not be opened.
             PoolClosed: the engine was closed.
         """
+        place, now = False, time.monotonic()
         try:
-            place = self._places.get_nowait()
-        except Empty:
-            place = self._wait(patient, nested)
-        if not place or self._closed:
-            self._places.put(False)  # For the next who waits.
-            raise PoolClosed
-        now = time.monotonic()
-        try:
+            place = self._take_place(patient, nested)
             connection = self._take_idle(now) or self._connect()
+            loan, place = Loan(self), False  # From here on the loan has the place.
         except BaseException:
-            self._places.put(True)
+            if place:
+                self._places.put(True)
             raise
-        connection.loan = Loan(self)
+        connection.loan = loan
         connection.thread = get_ident()
         connection.since = now
         if connection.schema != schema:
@@ -90,6 +87,16 @@ class Pool:
             if schema:
                 connection.served.add(schema)
         return connection
+
+    def _take_place(self, patient: bool, nested: bool) -> bool:
+        try:
+            place = self._places.get_nowait()
+        except Empty:
+            place = self._wait(patient, nested)
+        if not place or self._closed:
+            self._places.put(False)  # For the next who waits.
+            raise PoolClosed
+        return True
 
     def give(self, connection: Connection) -> None:
         """Take *connection* back.
@@ -99,13 +106,19 @@ class Pool:
         loan = connection.loan
         if loan is None or loan.end() is not self:
             return
+        try:
+            self._put_away(connection)
+        finally:  # Whatever comes in between, a Ctrl-C too: the place must not be lost.
+            self._places.put(not self._closed)
+
+    def _put_away(self, connection: Connection) -> None:
         connection.loan = None
         connection.since = now = time.monotonic()
         if connection.notices:
             del connection.notices[:]  # Or the next tenant would read them.
         # Whoever gives it back has ended its transaction. Should one ever not have, the next tenant must not find it.
         changed = connection.exposed and _is_changed(connection)
-        if changed or self._closed or connection.get_transaction_status() != IDLE:
+        if changed or self._closed or connection.get_transaction_status() != IDLE or not connection.is_understood():
             self._close(connection)
         elif len(connection.served) > self.settings.tenants_per_connection:
             self._recycled += 1
@@ -114,7 +127,6 @@ class Pool:
             self._idle.append(connection)
         if now > self._next_sweep:
             self._sweep(now)
-        self._places.put(not self._closed)
 
     def regain_place(self) -> None:
         """Take the place of a connection back that is gone without having been given back."""
@@ -253,15 +265,3 @@ def _is_changed(connection: Connection) -> bool:
     connection.exposed = False
     del connection.notifies[:]
     return connection.driver_state() != connection.as_opened
-
-
-_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
-
-
-def _forget_connections() -> None:
-    for pool in list(_pools):
-        pool._reset()  # With a new lock: another thread of the parent may have held the old one.
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_connections)
