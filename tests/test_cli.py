@@ -340,11 +340,13 @@ def test_when_another_run_has_the_lock_the_status_is_5(run, migrations, locked, 
 
 def test_the_status_of_a_run_with_failures_and_locks_is_that_of_failures(run, migrations, locked):
     run("migrate", "up")
-    run("tenant", "create", "acme", "globex")
+    run("tenant", "create", "acme", "globex", "initech")
     write("migrations/tenant/0002_wrong.sql", "SELECT wrong;")
     locked("cli_acme")
     ran = run("migrate", "up", "--lock-timeout-s", "0.01")
-    assert (ran.status, ran.rows) == (3, [["up to date", "1"], ["failed", "1"], ["deferred", "1"]])
+    assert (ran.status, ran.rows) == (3, [["up to date", "1"], ["failed", "2"], ["deferred", "1"]])
+    groups = [line[:8] for line in ran.err.splitlines() if line[1:8] == " failed"]
+    assert groups == ["2 failed", "1 failed"]
 
 
 def test_status_tells_who_lacks_what(run, migrations):

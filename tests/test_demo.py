@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from tenantry.cli.demo import story
+from tenantry.cli.demo.play import Play
+from tenantry.errors import UnknownTenant
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -47,6 +49,7 @@ def steps():
 def test_the_demo_runs_whatever_is_configured_and_leaves_the_directory_as_it_was(piped):
     assert (piped.returncode, piped.stderr) == (0, "")
     assert piped.left == ["tenantry.toml"]
+    assert "  acme      t_acme      active\n" in piped.stdout
 
 
 def test_in_a_pipe_it_has_no_colours_and_no_line_above_80_columns(piped):
@@ -106,6 +109,14 @@ def test_what_must_not_work_is_refused(steps, piped, step, error):
 def test_only_what_must_not_work_ends_with_an_error(steps):
     refused = [step.__name__ for chapter in story.CHAPTERS if chapter.refused for step in chapter.steps]
     assert [name for name, step in steps.items() if "error" in step] == refused
+
+
+def test_a_step_that_fails_and_should_not_ends_the_demo():
+    def broken(tenants, show):
+        raise UnknownTenant("acme")
+
+    with pytest.raises(UnknownTenant):
+        Play(None, None).step(broken, "")
 
 
 def test_what_was_refused_has_left_nothing_behind(steps):

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import peewee
+import psycopg2
 from cyclopts import CycloptsError
 
 from tenantry.cli.answer import BROKEN_PIPE, DONE, ERROR, INTERRUPTED, LOCKED, TERMINATED, USAGE, Answer
@@ -18,6 +19,7 @@ from tenantry.cli.screen import Screen
 from tenantry.errors import ConfigError, InvalidName, MigrationBlocked, TenantryError, UsageError
 
 JSON = "--json"
+EXPECTED = (TenantryError, CycloptsError, peewee.PeeweeException, psycopg2.Error, OSError)  # All else is a bug.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:
-        expected = isinstance(error, (TenantryError, CycloptsError, peewee.PeeweeException, OSError))
+        expected = isinstance(error, EXPECTED)
         screen.fail(error, unexpected=not expected)
         return _status(error)
 

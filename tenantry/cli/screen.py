@@ -57,9 +57,10 @@ class Screen:
         if unexpected:
             traceback.print_exception(error)
             return
+        text = str(error).rstrip()
         if sys.stderr.isatty():
             from rich.text import Text
 
-            render.console(sys.stderr).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+            render.console(sys.stderr).print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
         else:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {text}", file=sys.stderr)

@@ -114,8 +114,8 @@ class Pool:
     def _put_away(self, connection: Connection) -> None:
         connection.loan = None
         connection.since = now = time.monotonic()
-        if connection.notices:
-            del connection.notices[:]  # Or the next tenant would read them.
+        if connection.notices or connection.notifies:  # The next tenant would read them.
+            del connection.notices[:], connection.notifies[:]
         # Whoever gives it back has ended its transaction. Should one ever not have, the next tenant must not find it.
         changed = connection.exposed and _is_changed(connection)
         if changed or self._closed or connection.get_transaction_status() != IDLE or not connection.is_understood():
@@ -261,7 +261,6 @@ class Pool:
 
 
 def _is_changed(connection: Connection) -> bool:
-    """Say whether the application has left the driver's side of a connection other than it was; else wipe it clean."""
+    """Say whether the application has left the driver's side of a connection other than it was."""
     connection.exposed = False
-    del connection.notifies[:]
     return connection.driver_state() != connection.as_opened

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 from hammering.ledger import Changes
 from hammering.worker import Planned, Worker, name_of, operation
 from hammering.world import ROLE, Note
+from tenantry.context import Bound, bind, unbind
 
 ABORTED = "InternalError 25P02"
 CANCELLED = "OperationalError 57014"
@@ -141,16 +144,26 @@ async def cancelled(w: Worker, tenant: str) -> None:
     w.look(tenant)
 
 
+@contextlib.contextmanager
+def bound_to(tenants: Any, database: Any) -> Iterator[None]:
+    before = bind(Bound(tenants, database.tenant, database, {}))
+    try:
+        yield
+    finally:
+        unbind(before)
+
+
 @operation(1)
 async def thread_dies_in_transaction(w: Worker, tenant: str) -> None:
     """Somebody begins, writes, and is gone without an end: nothing of it stays, and the place is free again."""
     changes = Changes()
 
     def begin_and_die() -> None:
-        with w.tenants.use(tenant):
-            w.db.atomic().__enter__()
-            with contextlib.suppress(Exception):
-                w.insert(tenant, changes)
+        # Not in a use() block, which would roll back at its end what was left open.
+        database = w.tenants.database_of(tenant)
+        with contextlib.suppress(Exception), bound_to(w.tenants, database):
+            database.begin()
+            w.insert(tenant, changes)
 
     thread = threading.Thread(target=begin_and_die, name=f"{threading.current_thread().name}'s mortal")
     thread.start()
