@@ -436,6 +436,11 @@ def test_an_error_in_json_has_its_type_its_message_and_its_facts(run):
     assert ran.error["message"].startswith("tenant 'nobody'")
 
 
+def test_stderr_is_one_object_in_json_whatever_there_is_to_note(run):
+    run("tenant", "create", "acme")
+    assert run("tenant", "create", "globex", "acme", "--json").error["type"] == "TenantExists"
+
+
 def test_wrong_usage_is_json_too(run):
     ran = run("tenant", "creat", "--json")
     assert (ran.status, ran.out, ran.error["type"]) == (2, "", "UnknownCommandError")
@@ -792,8 +797,9 @@ def test_a_server_of_somebody_else_is_not_started_or_stopped(run, what):
     assert "postgresql://app:***@db/shop" in ran.err
 
 
-def test_an_ephemeral_server_cannot_be_kept(run):
-    ran = run("db", "start", "--url", "embedded:?ephemeral=1")
+@pytest.mark.parametrize("what", ["start", "stop", "status", "url", "psql"])
+def test_an_ephemeral_server_is_nothing_to_come_back_to(run, what):
+    ran = run("db", what, "--url", "embedded:?ephemeral=1")
     assert ran.status == 2
     assert "ephemeral" in ran.err
 

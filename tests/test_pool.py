@@ -238,6 +238,15 @@ def test_dates_stay_readable_after_a_scrub_when_the_role_has_another_style(serve
         sql("ALTER ROLE tenantry_test RESET DateStyle")
 
 
+def test_kerberos_is_not_tried_unless_the_url_says_so(server):
+    pool = Pool(server.url)
+    assert pool.take("a").info.dsn_parameters["gssencmode"] == "disable"
+    pool.close()
+    pool = Pool(make_dsn(server.url, gssencmode="prefer"))
+    assert pool.take("a").info.dsn_parameters["gssencmode"] == "prefer"
+    pool.close()
+
+
 def test_a_url_that_cannot_be_read_is_refused_without_showing_its_password():
     with pytest.raises(ConfigError) as caught:
         Pool("postgresql:/app:secret@host/shop")

@@ -66,7 +66,7 @@ def _refuse_overruled(tenants: Tenantry, flags: Mapping[str, object], app: str) 
 def _imported(config: Config) -> Tenantry:
     app = str(config.app)
     module_name, _, path = app.partition(":")
-    for directory in (config.sources["app"].base, config.file and config.file.parent, Path.cwd()):
+    for directory in (config.file and config.file.parent, Path.cwd()):
         if directory and str(directory) not in sys.path:
             sys.path.insert(0, str(directory))
     try:

@@ -220,5 +220,8 @@ def _parameters(url: str, wait_s: float) -> dict[str, Any]:
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,  # Milliseconds. A peer that vanished is noticed by the first statement sent to it.
         "fallback_application_name": "tenantry",
+        # By default libpq tries Kerberos over TCP, and the libraries that come with psycopg2-binary crash the process
+        # when several threads connect at once (https://github.com/psycopg/psycopg/issues/1213).
+        "gssencmode": "disable",
     }
     return defaults | given
