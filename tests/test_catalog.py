@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 
+import peewee
 import psycopg2
 import pytest
 from relay import Relay
@@ -529,6 +530,12 @@ def test_a_server_that_never_answered_is_its_own_error(answers):
     answers.error = REFUSED
     with pytest.raises(ServerRefused):
         TableCatalog(answers.ask).get("n7")
+
+
+def test_a_catalog_that_may_not_be_read_is_peewees_error(engine, thousand, sql):
+    sql("REVOKE ALL ON SCHEMA tenantry FROM tenantry_test; ALTER SCHEMA tenantry OWNER TO CURRENT_USER")
+    with pytest.raises(peewee.ProgrammingError, match="permission denied"), engine().use("n1"):
+        pass
 
 
 def test_a_poll_does_not_wait_for_a_connection(engine, thousand):

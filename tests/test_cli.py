@@ -599,7 +599,7 @@ def test_init_writes_a_project_that_works(run, monkeypatch):
     with command("tenant", "create", "acme") as process:
         assert process.wait() == 0
     done = subprocess.run([sys.executable, "models.py"], capture_output=True, text=True, check=False)
-    assert done.stdout == "acme has 1 invoices\n", done.stderr
+    assert done.stdout == "acme - invoices: 1\n", done.stderr
 
 
 @pytest.fixture(autouse=True)
@@ -640,6 +640,14 @@ def test_init_writes_an_embedded_url_unless_the_environment_has_one(run, monkeyp
     monkeypatch.delenv("TENANTRY_URL")
     run("init")
     assert Path("tenantry.toml").read_text().startswith('url = "embedded:"')
+
+
+def test_init_keeps_the_url_of_its_flag_but_never_a_password(run):
+    run("init", "--url", "postgresql://app:S3cret@localhost:1/shop")
+    assert "S3cret" not in Path("tenantry.toml").read_text()
+    Path("tenantry.toml").unlink()
+    run("init", "--url", "postgresql://app@localhost:1/shop")
+    assert Path("tenantry.toml").read_text().startswith('url = "postgresql://app@localhost:1/shop"\n')
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
+import peewee
 import psycopg2
 from psycopg2.extras import Json
 
@@ -18,6 +19,8 @@ from tenantry.forks import ForkSafeLock
 from tenantry.naming import SchemaName, TenantId
 
 logger = logging.getLogger("tenantry")
+
+_to_peewee = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in peewee's stubs
 
 Ask = Callable[..., list[tuple[Any, ...]]]  # Runs SQL with parameters, and returns its rows.
 
@@ -155,7 +158,8 @@ class TableCatalog:
     def _failed(self, error: Exception, now: float, again_s: float) -> None:
         self._last_error = error
         if not self._loaded:
-            raise error
+            with _to_peewee:  # As any statement of the application's would be told.
+                raise error
         self._due = now + again_s
         if self._failing_since is None:
             self._failing_since = now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ from tenantry.cli.connection import RoleFacts, connected, facts
 from tenantry.cli.flags import SERVER, ServerFlags
 from tenantry.cli.render import shown_path
 from tenantry.cli.screen import Screen
-from tenantry.config import Config, SourceKind, load
+from tenantry.config import Config, SourceKind, load, masked
 from tenantry.errors import ServerError
 
 TOML, MODELS, APP = "tenantry.toml", "models.py", "models:tenants"
@@ -70,15 +71,22 @@ def _template(name: str) -> str:
 
 
 def _toml(config: Config, *, with_app: bool) -> str:
-    source = config.sources["url"]
-    known = config.url is not None and source.kind is SourceKind.ENVIRONMENT
     lines = [
-        f'# url = "postgresql://..."  # {source.place} says where the database is.'
-        if known
-        else 'url = "embedded:"  # A PostgreSQL that tenantry starts by itself: for development.',
+        _url_line(config),
         f'{"" if with_app else "# "}app = "{APP}"  # Where the command line finds the Tenantry object.',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _url_line(config: Config) -> str:
+    source = config.sources["url"]
+    if source.kind is SourceKind.ENVIRONMENT:
+        return f'# url = "postgresql://..."  # {source.place} says where the database is.'
+    if source.kind is SourceKind.FLAG and config.url is not None:
+        if masked(config.url) == config.url:
+            return f"url = {json.dumps(config.url)}"
+        return "# url: it has a password in it, and files get shared. Set TENANTRY_URL instead."
+    return 'url = "embedded:"  # A PostgreSQL that tenantry starts by itself: for development.'
 
 
 def _role(config: Config, *, setup_role: bool) -> str:

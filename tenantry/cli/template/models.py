@@ -23,7 +23,7 @@ def main() -> None:
     for tenant in tenants:
         with tenants.use(tenant.id):
             Invoice.create(customer="Road Runner", total=12)
-            print(tenant.id, "has", Invoice.select().count(), "invoices")
+            print(tenant.id, "- invoices:", Invoice.select().count())
 
 
 if __name__ == "__main__":
