@@ -162,8 +162,13 @@ def test_a_built_query_with_a_value_that_is_sql_leaves_nothing_either(one):
     assert value(one.database_of("globex"), HAS_LOCKS) is False
 
 
-def test_what_a_value_that_is_sql_leaves_behind_is_gone_for_the_next(one):
-    one.database_of("acme").execute_sql("SELECT %s", (psycopg2.extensions.AsIs("pg_advisory_lock(42)"),))
+@pytest.mark.parametrize(
+    ("text", "hold"),
+    [("SELECT %s", lambda lock: (lock,)), ("SELECT %(a)s", lambda lock: {"a": lock})],
+    ids=["%s", "%(a)s"],
+)
+def test_what_a_value_that_is_sql_leaves_behind_is_gone_for_the_next(one, text, hold):
+    one.database_of("acme").execute_sql(text, hold(psycopg2.extensions.AsIs("pg_advisory_lock(42)")))
     assert value(one.database_of("globex"), HAS_LOCKS) is False
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from tenantry.catalog import Tenant
-from tenantry.context import Before, Bound, Lease, bind, own_lease, unbind
+from tenantry.context import Before, Bound, Lease, bind, nothing_open, own_lease, unbind
 from tenantry.errors import TransactionLeftOpen
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ class Use(Generic[T]):
         if self._entered is not None:
             raise RuntimeError("this use() block has been entered already: write tenants.use(...) where it is entered")
         here = self._engine._to_bind(*self._asked)
-        self._entered = bind(here), here, own_lease(here.key)
+        self._entered = bind(here), here, None if nothing_open() else own_lease(here.key)
         return here.tenant  # type: ignore[return-value]  # a Tenant for use(), None for shared()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         assert self._entered is not None
         (before, here, lease), self._entered = self._entered, None
         unbind(before)
-        if own_lease(here.key) is not lease:
+        if not nothing_open() and own_lease(here.key) not in (None, lease):
             here.database.wire.end("ROLLBACK")
             if kind is None:
                 raise TransactionLeftOpen

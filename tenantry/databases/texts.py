@@ -92,7 +92,8 @@ def may_leave_traces(sql: str, params: Any) -> bool:
             _verdicts.clear()
         if len(sql) <= _LONGEST_TEXT:
             _verdicts[sql] = verdict
-    return verdict or not all(map(_is_plain, params.values() if isinstance(params, Mapping) else params or ()))
+    values = params.values() if type(params) is not list and isinstance(params, Mapping) else params or ()
+    return verdict or not (_VALUES.issuperset(map(type, values)) or all(map(_is_plain, values)))
 
 
 def raw_may_leave_traces(sql: str, params: Any) -> bool:

@@ -119,7 +119,7 @@ class Connection(psycopg2.extensions.connection):
         """Say whether the server reads what is sent as it did at first: it decodes a message before it runs the scrub
         that would put the encoding right.
         """
-        return not self.marked or self.get_parameter_status("client_encoding") == self.client_encoding
+        return self.get_parameter_status("client_encoding") == self.client_encoding
 
     def answers(self) -> bool:
         """Ask the server whether it is still there."""

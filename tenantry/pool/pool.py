@@ -72,7 +72,14 @@ class Pool:
         """
         place, now = False, time.monotonic()
         try:
-            place = self._take_place(patient, nested)
+            try:
+                place = self._places.get_nowait()
+            except Empty:
+                place = self._wait(patient, nested)
+            if not place or self._closed:
+                place = False
+                self._places.put(False)  # For the next who waits.
+                raise PoolClosed
             connection = self._take_idle(now) or self._connect()
             loan, place = Loan(self), False  # From here on the loan has the place.
         except BaseException:
@@ -87,16 +94,6 @@ class Pool:
             if schema:
                 connection.served.add(schema)
         return connection
-
-    def _take_place(self, patient: bool, nested: bool) -> bool:
-        try:
-            place = self._places.get_nowait()
-        except Empty:
-            place = self._wait(patient, nested)
-        if not place or self._closed:
-            self._places.put(False)  # For the next who waits.
-            raise PoolClosed
-        return True
 
     def give(self, connection: Connection) -> None:
         """Take *connection* back.
@@ -118,7 +115,12 @@ class Pool:
             del connection.notices[:], connection.notifies[:]
         # Whoever gives it back has ended its transaction. Should one ever not have, the next tenant must not find it.
         changed = connection.exposed and _is_changed(connection)
-        if changed or self._closed or connection.get_transaction_status() != IDLE or not connection.is_understood():
+        if (
+            changed
+            or self._closed
+            or connection.get_transaction_status() != IDLE
+            or (connection.marked and not connection.is_understood())
+        ):
             self._close(connection)
         elif len(connection.served) > self.settings.tenants_per_connection:
             self._recycled += 1
