@@ -705,6 +705,20 @@ def test_doctor_fails_on_a_superuser(run, server):
     assert (ran.status, states(ran)["role"]) == (1, "fail")
 
 
+@pytest.mark.parametrize("code", ["0", "3", "'set SHOP_SECRET first'"])
+def test_an_app_that_ends_the_program_is_an_error_and_not_its_status(run, code):
+    write("shop_quits.py", f"import sys\n\nsys.exit({code})\n")
+    write("tenantry.toml", 'app = "shop_quits:tenants"')
+    ran = run("migrate", "status", "--check")
+    assert ran.status == 2
+    assert "cannot be imported: SystemExit" in ran.err
+
+
+def test_of_several_tenants_none_is_made_when_one_is_no_id(run):
+    assert run("tenant", "create", "acme", "NO ID").status == 2
+    assert run("tenant", "list").rows == []
+
+
 def test_doctor_fails_on_a_role_that_may_not_create_schemas(run, sql):
     sql("ALTER DATABASE tenantry_test OWNER TO CURRENT_USER")
     try:

@@ -405,7 +405,7 @@ def main() -> None:
         for shop in SHOPS:
             print(f"http://{shop}.{DOMAIN}:8080/")
         make_app(tenants).run(host="127.0.0.1", port=8080, server_class=ThreadingServer, quiet=True)
-    except TenantryError as error:
+    except (TenantryError, OSError) as error:  # OSError: the port is taken.
         raise SystemExit(f"error: {error}") from None
     finally:
         tenants.close()

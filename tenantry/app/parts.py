@@ -73,7 +73,7 @@ class Parts:
         if not folder.is_dir() and self.config.sources["migrations"].kind is not SourceKind.DEFAULT:
             source = str(self.config.sources["migrations"])
             raise InvalidSetting(
-                name="migrations", value=str(folder), source=source, rule="must be a folder that exists"
+                name="migrations", value=str(folder), source=source, rule="it must be a folder that exists"
             )
         return read_folder(folder / kind) if (folder / kind).is_dir() else ()
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tenantry import Tenantry
+from tenantry.cli.answer import TERMINATED
 from tenantry.config import SETTINGS, Config, SourceKind, load
 from tenantry.errors import ConfigError
 
@@ -73,7 +74,9 @@ def _imported(config: Config) -> Tenantry:
         found: object = importlib.import_module(module_name)
     except ConfigError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code == TERMINATED:  # By SIGTERM.
+            raise
         raise ConfigError(f"app={app!r} ({config.sources['app']}) cannot be imported: {_told(error)}") from error
     for name in path.split("."):
         found = getattr(found, name, None)
@@ -83,7 +86,7 @@ def _imported(config: Config) -> Tenantry:
     return found
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = "" if "importlib" in last.filename else f" ({last.filename}, line {last.lineno})"
     return f"{type(error).__name__}: {error}{where}"

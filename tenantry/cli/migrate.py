@@ -71,7 +71,7 @@ def up(
         names = {each.schema: each.tenant or fleet.SHARED for each in found}
         chosen = [each for each in found if not tenant or each.tenant is None or each.tenant in tenant]
         with progress(screen, sum(each.state != fleet.UP_TO_DATE for each in chosen), names) as tell:
-            outcomes = tenants.migrate(tenant or None, jobs=jobs, on_outcome=tell)
+            outcomes = tenants.migrate([*dict.fromkeys(tenant)] or None, jobs=jobs, on_outcome=tell)
     return _came_of(outcomes, names)
 
 

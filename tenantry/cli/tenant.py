@@ -14,6 +14,7 @@ from tenantry.cli.engine import engine
 from tenantry.cli.flags import PROJECT, SERVER, ProjectFlags, ServerFlags
 from tenantry.cli.screen import Screen
 from tenantry.errors import UsageError
+from tenantry.naming import tenant_id
 
 app = App(name="tenant", help="Tenants: make, list, suspend and drop them.")
 
@@ -41,6 +42,8 @@ def create(
     """Make tenants: for each a schema, all its migrations and a row in the catalog, or nothing at all."""
     labels = dict(each.split("=", 1) for each in label)
     made: list[Tenant] = []
+    for each in ids:
+        tenant_id(each)  # All of them, before the first is made.
     with engine(flags.settings()) as tenants:
         for each in ids:
             try:
