@@ -13,6 +13,7 @@ from psycopg2.extensions import make_dsn
 from shop import SHARED_DDL, TENANT_DDL, TENANTS
 
 from tenantry import FixedCatalog, Tenant, Tenantry
+from tenantry.migrations import MigrationFile, read_folder
 from tenantry.naming import quoted, schema_name, tenant_id
 from tenantry.pool import Pool, PoolSettings
 
@@ -129,3 +130,17 @@ def pool(server: Server) -> Iterator[Pool]:
     pool = Pool(server.url, PoolSettings(size=2, wait_s=0.5))
     yield pool
     pool.close()
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., tuple[MigrationFile, ...]]:
+    """Write migration files, by their texts in order or by name (``__`` for the dot), and read the folder."""
+
+    def read(*texts: str, **named: str) -> tuple[MigrationFile, ...]:
+        for number, text in enumerate(texts, 1):
+            (tmp_path / f"{number:04d}_step.sql").write_text(text)
+        for name, text in named.items():
+            (tmp_path / name.replace("__", ".")).write_text(text)
+        return read_folder(tmp_path)
+
+    return read

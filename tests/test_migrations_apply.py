@@ -21,7 +21,7 @@ from tenantry.errors import (
     MigrationLeftTransaction,
     SchemaMissing,
 )
-from tenantry.migrations import applied, apply, ensure, forget, plan, read_folder, version_of, versions
+from tenantry.migrations import applied, apply, ensure, forget, plan, version_of, versions
 from tenantry.naming import schema_name, tenant_id
 from tenantry.pool import Pool, PoolSettings
 
@@ -66,20 +66,6 @@ def open_database(server):
 @pytest.fixture
 def database(open_database):
     return open_database()
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Write files, and read the folder."""
-
-    def read(*texts, **named):
-        for number, text in enumerate(texts, 1):
-            (tmp_path / f"{number:04d}_step.sql").write_text(text)
-        for name, text in named.items():
-            (tmp_path / name.replace("__", ".")).write_text(text)
-        return read_folder(tmp_path)
-
-    return read
 
 
 def run(database, files, **options):

@@ -16,7 +16,7 @@ from tenantry import Tenant
 from tenantry.context import bound
 from tenantry.databases import SharedDatabase, TenantDatabase
 from tenantry.errors import ConfigError, ConnectionLost, MigrationBlocked, MigrationEdited, MigrationFailed
-from tenantry.migrations import OutcomeState, migrate, plan, read_folder, versions
+from tenantry.migrations import OutcomeState, migrate, plan, versions
 from tenantry.migrations import apply as apply_one
 from tenantry.naming import schema_name, tenant_id
 from tenantry.pool import Pool, PoolSettings
@@ -43,20 +43,6 @@ def fleet(server, sql):
     for start in range(0, len(made), 50):
         sql("".join(f"DROP SCHEMA {schema} CASCADE;" for schema in made[start : start + 50]))
     sql("DROP TABLE IF EXISTS tenantry.schemas, tenantry.history")
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Write files, and read the folder."""
-
-    def read(*texts, **named):
-        for number, text in enumerate(texts, 1):
-            (tmp_path / f"{number:04d}_step.sql").write_text(text)
-        for name, text in named.items():
-            (tmp_path / name.replace("__", ".")).write_text(text)
-        return read_folder(tmp_path)
-
-    return read
 
 
 def states(outcomes):

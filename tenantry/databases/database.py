@@ -204,10 +204,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         return self._observed(sql, params, self._run_raw, bool(named_cursor))
 
     def _observed(self, sql: Any, params: Any, run: Callable[[Any, Any, bool], Any], option: bool) -> Any:
-        """Run a statement as peewee does:
-
-        logged, told to the hooks with the SQL that the user wrote, its errors in peewee's classes.
-        """
+        """Run a statement as peewee does: logged, told to the hooks as the user wrote it, its errors peewee's."""
         self._log_query(sql, params)
         begun = time.perf_counter() if self.query_hooks else None
         try:
@@ -253,9 +250,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
                 sql = sql.as_string(connection)
         text: str = sql.decode() if isinstance(sql, bytes) else sql
         if not text.strip():
-            raise psycopg2.ProgrammingError(
-                "can't execute an empty query"
-            )  # The driver would see the prefix, and send it.
+            # The driver would see the prefix, and send it.
+            raise psycopg2.ProgrammingError("can't execute an empty query")
         lease = lease_of(self.wire.key)
         if lease is None or not lease.session:
             refuse(text, in_transaction=lease is not None)
@@ -284,10 +280,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     # Transactions.
 
     def begin(self, isolation_level: Any = None) -> None:
-        """Begin a transaction with the next statement:
-
-        BEGIN travels with it, and a block without statements sends nothing.
-        """
+        """Begin a transaction with the next statement: BEGIN travels with it, and an empty block sends nothing."""
         self._open()
         level = isolation_level or self._isolation_level
         self.wire.begin(self._level_name(level) if level else None)

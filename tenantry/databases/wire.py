@@ -245,10 +245,7 @@ class Wire:
             self.pool.give(connection)
 
     def _failed(self, lease: Lease | None, connection: Connection, error: BaseException, head: str) -> None:
-        """Leave the context where plain peewee would be:
-
-        in an aborted transaction, in none, or with a dead connection.
-        """
+        """Leave the context where plain peewee would be: in an aborted transaction, in none, or with a dead one."""
         if not isinstance(error, Exception) or connection.get_transaction_status() == ACTIVE:
             connection.close()  # Interrupted half-way: nobody knows what is still to be read.
         if isinstance(error, psycopg2.Error):
@@ -262,9 +259,7 @@ class Wire:
             self._failed_idle(lease, connection)
         elif lease is None and status == UNKNOWN:
             self.pool.discard(connection)
-        # In a transaction, aborted as a rule; or dead, and kept: the rest of the block must not run on another
-        # connection.
-        else:
+        else:  # In a transaction, aborted as a rule; or dead, and kept: the block must not go on over another one.
             lease = lease or Lease(self.key).keep()
             lease.connection = connection
             lease.waiting.clear()
@@ -274,9 +269,8 @@ class Wire:
             ) from error
 
     def _failed_idle(self, lease: Lease | None, connection: Connection) -> None:
-        if (
-            lease is None or lease.connection is None
-        ):  # In a transaction: the driver refused the values, and BEGIN goes on waiting.
+        # In a transaction that waits: the driver refused the values, and BEGIN goes on waiting.
+        if lease is None or lease.connection is None:
             self.pool.give(connection)
         else:  # A raw COMMIT, and an error behind it.
             self._leave(lease, connection)
