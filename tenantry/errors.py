@@ -350,9 +350,9 @@ class TransactionElsewhere(TransactionError):
 
 
 class TransactionOpen(TransactionError):
-    """Another tenant cannot be entered while a transaction is open:
+    """Another tenant cannot be entered while a transaction is open.
 
-    its work would need a second connection, and not be part of it.
+    Its work would need a second connection, and not be part of it.
     """
 
     def __init__(self, *, open_on: str, wanted: str) -> None:
@@ -390,9 +390,9 @@ class ServerUnreachable(ServerError):
 
 
 class ServerRefused(ServerError):
-    """The server answered, and would not let us in:
+    """The server answered, and would not let us in.
 
-    a wrong password, an unknown database or role, a rule of pg_hba.conf.
+    A wrong password, an unknown database or role, a rule of pg_hba.conf.
     """
 
     def __init__(self, *, address: str, reason: str) -> None:

@@ -168,10 +168,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         self._state.reset()
 
     def set_time_zone(self, timezone: str) -> None:
-        """Use *timezone* in the statements of this database object:
-
-        it becomes part of their prefix. peewee's SET would stay on the connection.
-        """
+        """Use *timezone* in the statements of this object: a part of their prefix, it stays on no connection."""
         self.wire.prefix = Prefix.of(self.schema, extensions=self._extensions, time_zone=timezone)
 
     # Statements.
