@@ -20,6 +20,7 @@ from tenantry.catalog import Tenant
 from tenantry.context import beliefs, lease_of
 from tenantry.databases.blocks import BlockState, Savepoint, Transaction
 from tenantry.databases.prefix import Prefix
+from tenantry.databases.rendering import Rendering
 from tenantry.databases.rows import Rows, StatementCursor
 from tenantry.databases.streams import ServerCursor
 from tenantry.databases.texts import may_leave_traces, raw_may_leave_traces, refuse
@@ -174,11 +175,12 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     # Statements.
 
     def get_sql_context(self, **context_options: Any) -> Any:
+        if context_options:  # Whoever has options of their own gets peewee's own rendering of them.
+            return super().get_sql_context(**context_options)
         # peewee asks itself for the same eleven options at each query.
         if self._sql_options is None:
             self._sql_options = self.get_context_options()
-        options = {**self._sql_options, **context_options} if context_options else self._sql_options
-        return self.context_class(**options)
+        return Rendering(self._sql_options)
 
     def execute(
         self, query: Any, named_cursor: bool = False, array_size: int | None = None, **context_options: Any
