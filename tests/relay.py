@@ -28,6 +28,7 @@ class Relay:
         )
         self.refusing, self.refused = refusing, 0
         self.messages: list[bytes] = []
+        self.on_message: Callable[[bytes], object] = lambda message: None  # Before it is passed on.
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
 
@@ -101,6 +102,7 @@ class Relay:
                         break
                     if typed and buffer[:1] not in (b"p", b"X"):  # Not a password, not a goodbye.
                         self.messages.append(buffer[5:length])
+                        self.on_message(buffer[5:length])
                     typed = True
                     server.sendall(buffer[:length])
                     buffer = buffer[length:]

@@ -6,7 +6,9 @@ carried by the context, begun with their first statement, and where plain peewee
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import functools
 import os
 import threading
 import time
@@ -19,7 +21,14 @@ import pytest
 from relay import Relay
 from shop import Customer, Invoice, Plan
 
-from tenantry.errors import ConnectionLost, PoolTimeout, SessionRequired, TransactionElsewhere, TransactionOpen
+from tenantry.context import lease_of
+from tenantry.errors import (
+    ConnectionLost,
+    PoolTimeout,
+    SessionRequired,
+    TransactionElsewhere,
+    TransactionOpen,
+)
 
 
 @pytest.fixture
@@ -32,6 +41,44 @@ def acme(tenants):
 def notes(sql):
     """The notes of acme's invoices, as the superuser sees them."""
     return lambda schema="t_acme": [row[0] for row in sql(f"SELECT note FROM {schema}.invoice ORDER BY id")]
+
+
+@pytest.fixture
+def cancelling(server, make_engine):
+    """Make an engine for acme that somebody disturbs: messages that contain a word are cancelled, when it comes off."""
+    now, over, threads = threading.Event(), threading.Event(), []
+
+    def cancel():
+        with contextlib.closing(psycopg2.connect(server.admin_url)) as connection:
+            connection.autocommit = True
+            cursor = connection.cursor()
+            while not over.is_set():
+                if now.wait(0.01):
+                    cursor.execute(
+                        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'tenantry_test'"
+                    )
+
+    def note(word, message):
+        if word in message:
+            now.set()
+            time.sleep(0.0005)  # Or the message would be done before the first of them comes.
+        else:
+            now.clear()
+
+    with contextlib.ExitStack() as stack:
+
+        def make(word):
+            relay = stack.enter_context(Relay(server.url))
+            relay.on_message = functools.partial(note, word)
+            threads.append(threading.Thread(target=cancel))
+            threads[0].start()
+            tenants = make_engine(url=relay.url)
+            stack.enter_context(tenants.use("acme"))
+            return tenants
+
+        yield make
+        over.set()
+        threads[0].join()
 
 
 def in_thread(work):
@@ -194,6 +241,30 @@ def test_a_first_statement_that_fails_aborts_the_transaction_although_the_error_
         else:
             with acme.atomic():
                 block()
+    assert notes() == []
+
+
+def test_a_block_whose_rollback_is_cancelled_is_rolled_back_all_the_same(cancelling, notes):
+    tenants = cancelling(b"ROLLBACK")
+    until = time.monotonic() + 60
+    while not tenants.figures().closed and time.monotonic() < until:
+        with pytest.raises((ZeroDivisionError, peewee.OperationalError)), tenants.database.atomic():
+            Invoice.create(note="a")  # A late one may meet this.
+            raise ZeroDivisionError
+        assert lease_of(tenants.database.wire.key) is None
+    assert tenants.figures().closed, "it never came off"
+    assert notes() == []
+
+
+def test_a_first_statement_that_fails_aborts_the_transaction_although_that_is_cancelled(cancelling, notes):
+    tenants = cancelling(b"ROLLBACK TO SAVEPOINT")
+    until = time.monotonic() + 60
+    while not tenants.figures().closed and time.monotonic() < until:
+        with pytest.raises((peewee.InternalError, ConnectionLost)), tenants.database.atomic():
+            with pytest.raises((peewee.ProgrammingError, peewee.OperationalError, ConnectionLost)):
+                tenants.database.execute_sql("selec 1")
+            Invoice.create(note="a")
+    assert tenants.figures().closed, "it never came off"
     assert notes() == []
 
 

@@ -111,6 +111,10 @@ class Wire:
         except ConnectionLost:
             if verb == "COMMIT":  # Dead is rolled back, and then the block's own error is what counts.
                 raise
+        except psycopg2.Error:
+            if verb == "COMMIT":
+                raise
+            connection.close()  # Somebody has cancelled the ROLLBACK. This is one too, and nothing can be left open.
         finally:
             if connection.get_transaction_status() in (IDLE, UNKNOWN):
                 self._leave(lease, connection)
@@ -285,6 +289,8 @@ class Wire:
             scrub = connection.scrub if connection.marked and not lease.session else ""
             text = scrub + "".join(lease.waiting) + "ROLLBACK TO SAVEPOINT tenantry_first_message_failed"
             connection.cursor().execute(text, ())
+        if connection.get_transaction_status() == IDLE:
+            connection.close()  # Somebody has cancelled this message too: a dead transaction is an aborted one.
 
     def _forget_savepoint(self, lease: Lease, quoted_sid: str) -> bool:
         text = f"SAVEPOINT {quoted_sid};\n"
