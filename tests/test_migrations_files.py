@@ -6,8 +6,8 @@ import hashlib
 
 import pytest
 
-from tenantry.errors import InvalidMigrationFile, MigrationEdited, NoMigrationFolder
-from tenantry.migrations import Kind, plan, read_folder, version_of
+from tenantry.errors import InvalidMigrationFile, InvalidName, MigrationEdited, NoMigrationFolder
+from tenantry.migrations import Kind, new_file, plan, read_folder, version_of
 from tenantry.migrations.block import dollar_quoted
 from tenantry.migrations.statements import split
 
@@ -98,6 +98,32 @@ def test_a_file_that_is_not_utf_8_is_an_error_that_names_the_byte(folder):
 def test_a_file_with_a_nul_is_an_error(folder):
     with pytest.raises(InvalidMigrationFile, match="NUL at byte 3"):
         folder(**{"1_a__sql": b"-- \0"})
+
+
+# Writing the next.
+
+
+def test_a_new_file_has_the_number_after_the_highest(folder, tmp_path):
+    folder(**{"2_b__sql": "", "0011_c__py": ""})
+    path = new_file(tmp_path, "add_note", "-- a note\n")
+    assert (path, path.read_text()) == (tmp_path / "0012_add_note.sql", "-- a note\n")
+
+
+def test_the_first_file_makes_its_folder(tmp_path):
+    assert new_file(tmp_path / "of" / "tenants", "a").name == "0001_a.sql"
+
+
+def test_a_new_file_in_a_folder_that_cannot_be_read_is_an_error(folder, tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(InvalidMigrationFile, match=r"notes\.txt"):
+        new_file(tmp_path, "a")
+
+
+@pytest.mark.parametrize("name", ["Add", "a b", "../a", "a.down", "a-b", "", "a\n"])
+def test_a_bad_name_of_a_new_file_is_refused_and_nothing_is_written(tmp_path, name):
+    with pytest.raises(InvalidName, match="such as add_invoices"):
+        new_file(tmp_path / "tenant", name)
+    assert not (tmp_path / "tenant").exists()
 
 
 # Planning.

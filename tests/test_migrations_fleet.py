@@ -16,7 +16,7 @@ from tenantry import Tenant
 from tenantry.context import bound
 from tenantry.databases import SharedDatabase, TenantDatabase
 from tenantry.errors import ConfigError, ConnectionLost, MigrationBlocked, MigrationEdited, MigrationFailed
-from tenantry.migrations import OutcomeState, migrate, plan, versions
+from tenantry.migrations import OutcomeState, SchemaState, migrate, plan, status, versions
 from tenantry.migrations import apply as apply_one
 from tenantry.naming import schema_name, tenant_id
 from tenantry.pool import Pool, PoolSettings
@@ -189,6 +189,44 @@ def test_a_backend_killed_in_the_middle_fails_its_schema_and_the_next_run_finish
     ]
     sql("DROP TABLE t_1.slow")
     assert states(migrate(databases, files)) == {"up_to_date": 2, "done": 1}
+
+
+# How far they are.
+
+
+def test_a_status_tells_what_a_schema_lacks_and_which_file_was_edited(fleet, write):
+    databases = fleet(3)
+    migrate(databases[:1], write("SELECT 0", "SELECT 2"))
+    files = write(TABLE)
+    migrate(databases[1:2], files[:1])
+    edited, behind, new = status(databases[0], ["t_0", "t_1", "t_2"], files)
+    assert (edited.state, edited.pending, edited.error.file) == (SchemaState.EDITED, (), "0001_step.sql")
+    assert (behind.state, behind.pending, behind.error) == (SchemaState.BEHIND, ("0002_step",), None)
+    assert (new.state, new.pending) == (SchemaState.BEHIND, ("0001_step", "0002_step"))
+
+
+def test_the_status_of_many_schemas_is_one_message_and_a_second_when_some_are_behind(fleet, server, write):
+    older, names = write(TABLE), [f"t_{number}" for number in range(20)]
+    with Relay(server.url) as relay:
+        databases = fleet(20, url=relay.url)
+        migrate(databases, older)
+        with relay.counting() as current:
+            assert {each.state for each in status(databases[0], names, older)} == {SchemaState.UP_TO_DATE}
+        newer = write(TABLE, "SELECT 1")
+        with relay.counting() as late:
+            assert {each.state for each in status(databases[0], names, newer)} == {SchemaState.BEHIND}
+        databases[0].pool.close()
+    assert (len(current), len(late)) == (1, 2)
+
+
+def test_a_schema_that_a_newer_process_has_migrated_is_up_to_date(fleet, write):
+    (database,) = fleet(1)
+    older = write(TABLE)
+    migrate([database], write(TABLE, "SELECT 1"))
+    assert [each.state for each in status(database, ["t_0"], older)] == [SchemaState.UP_TO_DATE]
+
+
+# The workers.
 
 
 def test_workers_know_nothing_of_the_callers_tenant(tenants, fleet, write):

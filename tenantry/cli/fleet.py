@@ -1,17 +1,17 @@
-"""How far each schema is, and what a run did to them: as values, and counted."""
+"""How far the schemas are, and what a run did to them: by the names of their tenants, and counted."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tenantry import Tenantry, migrations
 from tenantry.catalog import State
 from tenantry.errors import MigrationBlocked, MigrationEdited, MigrationFailed
-from tenantry.migrations import MigrationFile, Outcome, OutcomeState, version_of
-from tenantry.migrations.history import applied_by_version
+from tenantry.migrations import Outcome, OutcomeState, SchemaState
 
-UP_TO_DATE, BEHIND, EDITED = "up to date", "behind", "edited"
+UP_TO_DATE, BEHIND, EDITED = SchemaState
 SHARED = "(shared)"  # In place of a tenant's id, which has no parentheses.
 NAMED = 3  # So many tenants are named for an error; of a thousand nobody reads the rest.
 
@@ -22,63 +22,45 @@ class Standing:
 
     tenant: str | None
     schema: str
-    state: str
+    state: SchemaState
     pending: tuple[str, ...] = ()
     reason: str = ""
 
 
 def standings(tenants: Tenantry) -> list[Standing]:
-    """Compare all schemas with the files: one query for the fleet, one more when a version is not the newest."""
+    """Compare all schemas with their files. The shared one is left out when there are none for it."""
     parts = tenants.parts
-    versions = migrations.versions(parts.shared)
-    groups: dict[str, list[tuple[str | None, str]]] = {
-        "shared": [(None, parts.shared.schema)],
-        "tenant": [(each.id, each.schema) for each in tenants if each.state is not State.DROPPED],
-    }
-    found: list[Standing] = []
-    histories: dict[str, dict[str, str]] | None = None
-    for kind, schemas in groups.items():
-        files = parts.files(kind)
-        newest = version_of({file.name: file.sha256 for file in files})
-        for tenant, schema in schemas if files or kind == "tenant" else []:
-            version = versions.get(schema)
-            if version == newest or not files:
-                found.append(Standing(tenant, schema, UP_TO_DATE))
-                continue
-            if version is not None and histories is None:
-                histories = applied_by_version(parts.shared)
-            found.append(_standing(tenant, schema, files, (histories or {}).get(version or "", {})))
-    return found
-
-
-def _standing(tenant: str | None, schema: str, files: Sequence[MigrationFile], applied: dict[str, str]) -> Standing:
-    try:
-        pending = tuple(file.name for file in migrations.plan(schema, files, applied).pending)
-    except MigrationEdited as error:
-        return Standing(tenant, schema, EDITED, reason=str(error))
-    return Standing(tenant, schema, BEHIND if pending else UP_TO_DATE, pending)
+    ids: dict[str, str] = {each.schema: each.id for each in tenants if each.state is not State.DROPPED}
+    shared, tenant = parts.files("shared"), parts.files("tenant")
+    compare = functools.partial(migrations.status, parts.shared, known=migrations.versions(parts.shared))
+    found = compare([parts.shared.schema] if shared else [], shared) + compare(ids, tenant)
+    return [
+        Standing(ids.get(each.schema), each.schema, each.state, each.pending, str(each.error or "")) for each in found
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """The schemas that failed with one error."""
+    """The schemas that failed, or were deferred, with one error."""
 
     error: str
+    state: OutcomeState
     names: tuple[str, ...]
 
     def __str__(self) -> str:
         more = len(self.names) - NAMED
         names = ", ".join(self.names[:NAMED]) + (f" and {more} more" if more > 0 else "")
-        return f"{len(self.names)} failed ({names}): {self.error}"
+        return f"{len(self.names)} {self.state.value} ({names}): {self.error}"
 
 
 def failures(outcomes: Sequence[Outcome], names: dict[str, str]) -> list[Failures]:
-    """Group the failed *outcomes* by their errors, the commonest first; *names* are what people call the schemas."""
-    groups: dict[str, list[str]] = {}
+    """Group the *outcomes* that have errors by these, the commonest first; *names* are what people call the schemas."""
+    groups: dict[tuple[str, OutcomeState], list[str]] = {}
     for outcome in outcomes:
         if outcome.error is not None:
-            groups.setdefault(reason(outcome.error), []).append(names.get(outcome.schema, outcome.schema))
-    return [Failures(error, tuple(each)) for error, each in sorted(groups.items(), key=lambda pair: -len(pair[1]))]
+            group = groups.setdefault((reason(outcome.error), outcome.state), [])
+            group.append(names.get(outcome.schema, outcome.schema))
+    return [Failures(*key, tuple(each)) for key, each in sorted(groups.items(), key=lambda pair: -len(pair[1]))]
 
 
 def reason(error: Exception) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -17,13 +15,13 @@ from tenantry.cli.progress import progress
 from tenantry.cli.render import error_data, shown_path
 from tenantry.cli.screen import Screen
 from tenantry.config import load
-from tenantry.errors import InvalidName, UsageError
-from tenantry.migrations import Outcome, OutcomeState, read_folder
+from tenantry.errors import UsageError
+from tenantry.migrations import Outcome, OutcomeState, new_file
 
 app = App(name="migrate", help="Migrations: write, apply and compare them.")
 
-_NAME = re.compile(r"[a-z0-9_]+")
 _SAID = {OutcomeState.UP_TO_DATE: "up to date"}
+_AGAIN = {OutcomeState.FAILED: "that is mended", OutcomeState.DEFERRED: "the locks are free"}
 
 
 @app.command
@@ -35,20 +33,10 @@ def new(
     flags: FolderFlags = FOLDER,
 ) -> Answer:
     """Write the next migration, empty, and print its path."""
-    if not _NAME.fullmatch(name):
-        raise InvalidName(name, "is not the name of a migration: it may have a-z, 0-9 and '_', such as add_invoices")
     folder = load(flags=flags.settings()).migrations / ("shared" if shared else "tenant")
-    folder.mkdir(parents=True, exist_ok=True)
-    number = max((file.number for file in read_folder(folder)), default=0) + 1
-    path = _written(folder / f"{number:04}_{name}.sql", shared)
-    return Answer(data={"path": path}, text=shown_path(path))
-
-
-def _written(path: Path, shared: bool) -> Path:
     whom = "the shared schema, once" if shared else "every tenant: names without a schema are the tenant's own"
-    with path.open("x") as file:
-        file.write(f"-- SQL for {whom}.\n")
-    return path
+    path = new_file(folder, name, f"-- SQL for {whom}.\n")
+    return Answer(data={"path": path}, text=shown_path(path))
 
 
 @app.command
@@ -77,8 +65,9 @@ def up(
 
 def _came_of(outcomes: list[Outcome], names: dict[str, str]) -> Answer:
     failures = fleet.failures(outcomes, names)
-    notes = [*map(str, failures), *(["Run it again when that is mended: it goes on with these."] if failures else [])]
     states = {outcome.state for outcome in outcomes}
+    when = " and ".join(text for state, text in _AGAIN.items() if state in states)
+    advice = [f"Run it again when {when}: it goes on with these."] if failures else []
     by_locks = LOCKED if OutcomeState.DEFERRED in states else DONE
     return Answer(
         data={
@@ -86,7 +75,7 @@ def _came_of(outcomes: list[Outcome], names: dict[str, str]) -> Answer:
             "outcomes": [_data(outcome, names) for outcome in outcomes],
         },
         table=Table(("schemas", "count"), [(_SAID.get(state, state), n) for state, n in fleet.counts(outcomes)]),
-        notes=tuple(notes),
+        notes=(*map(str, failures), *advice),
         status=SOME_FAILED if OutcomeState.FAILED in states else by_locks,
     )
 

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 
 from tenantry.cli import fleet
-from tenantry.cli.render import console
+from tenantry.cli.render import STYLES, console
 from tenantry.cli.screen import Screen
 from tenantry.migrations import Outcome, OutcomeState
 
 HEARTBEAT_S = 10.0  # CI systems end a job that is silent for minutes.
+_BAD = (OutcomeState.FAILED, OutcomeState.DEFERRED)
 
 Tell = Callable[[Outcome], None]
 
@@ -44,33 +45,33 @@ def _bar(total: int, failed: Callable[[Outcome], str]) -> Iterator[Tell]:
 
     columns = (TextColumn("migrating"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[bad]}"))
     with Progress(*columns, TimeRemainingColumn(), console=console(sys.stderr), transient=True) as drawn:
-        task, bad = drawn.add_task("", total=total, bad=""), 0
+        task, counts = drawn.add_task("", total=total, bad=""), dict.fromkeys(OutcomeState, 0)
 
         def tell(outcome: Outcome) -> None:
-            nonlocal bad
-            bad += outcome.error is not None
+            counts[outcome.state] += 1
             if text := failed(outcome):
-                drawn.console.print(text, style="red", soft_wrap=True)
-            drawn.update(task, advance=1, bad=f"{bad} failed" if bad else "")
+                drawn.console.print(text, style=STYLES[outcome.state.value], soft_wrap=True)
+            bad = ", ".join(f"{counts[state]} {state.value}" for state in _BAD if counts[state])
+            drawn.update(task, advance=1, bad=bad)
 
         yield tell
 
 
 @contextlib.contextmanager
 def _heartbeat(screen: Screen, total: int, failed: Callable[[Outcome], str]) -> Iterator[Tell]:
-    begun, done, bad, over = time.monotonic(), 0, 0, threading.Event()
+    begun, counts, over = time.monotonic(), dict.fromkeys(OutcomeState, 0), threading.Event()
 
     def tell(outcome: Outcome) -> None:
-        nonlocal done, bad
-        done += 1
-        bad += outcome.error is not None
+        counts[outcome.state] += 1
         if text := failed(outcome):
             screen.note(text)
 
     def beat() -> None:
         while not over.wait(HEARTBEAT_S):
+            done = sum(counts.values())
+            bad = " ".join(f"{state.value}={counts[state]}" for state in _BAD)
             eta = f" eta={(time.monotonic() - begun) / done * (total - done):.0f}s" if done else ""
-            screen.note(f"migrated {done}/{total} ok={done - bad} failed={bad}{eta}")
+            screen.note(f"migrated {done}/{total} ok={counts[OutcomeState.DONE]} {bad}{eta}")
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()

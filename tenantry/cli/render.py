@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SCHEMA_VERSION = 1  # Of the JSON: it grows when a name goes, or means something else.
-_STYLES = {
+STYLES = {
     **dict.fromkeys(["ok", "active", "done", "up to date", "running"], "green"),
     **dict.fromkeys(["warn", "suspended", "provisioning", "behind", "deferred"], "yellow"),
     **dict.fromkeys(["fail", "failed", "edited", "missing"], "red"),
@@ -68,7 +68,7 @@ def show_table(table: Table, stream: TextIO) -> None:
     for column in table.columns:
         drawn.add_column(column, overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in map(cell, row)))
+        drawn.add_row(*(Text(text, style=STYLES.get(text, "")) for text in map(cell, row)))
     console(stream).print(drawn)
 
 

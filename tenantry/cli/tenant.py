@@ -19,13 +19,7 @@ from tenantry.naming import tenant_id
 app = App(name="tenant", help="Tenants: make, list, suspend and drop them.")
 
 
-def _is_label(_: object, labels: Sequence[str]) -> None:
-    for label in labels:
-        if not label.partition("=")[0] or "=" not in label:
-            raise ValueError(f"{label!r} is not KEY=VALUE")
-
-
-Labels = Annotated[tuple[str, ...], Parameter(name="--label", negative="", validator=_is_label, help="As KEY=VALUE.")]
+Labels = Annotated[tuple[str, ...], Parameter(name="--label", negative="", help="As KEY=VALUE.")]
 OneOf = Annotated[str, Parameter(help="The id of a tenant.")]
 Injected = Annotated[Screen, Parameter(parse=False)]
 
@@ -40,19 +34,33 @@ def create(
     screen: Injected,
 ) -> Answer:
     """Make tenants: for each a schema, all its migrations and a row in the catalog, or nothing at all."""
-    labels = dict(each.split("=", 1) for each in label)
+    labels = dict(map(_label, label))
+    _check(ids)
     made: list[Tenant] = []
-    for each in ids:
-        tenant_id(each)  # All of them, before the first is made.
     with engine(flags.settings()) as tenants:
-        for each in ids:
-            try:
+        try:
+            for each in ids:
                 made.append(tenants.create(each, labels=labels))
-            except Exception:
-                if made:
-                    screen.note(f"made before the error: {', '.join(map(str, made))}")
-                raise
-    return Answer(data={"tenants": [_data(each) for each in made]}, table=_table(made))
+        except BaseException:  # Ctrl-C as well: whatever ends this, those that were made are there.
+            if made:
+                screen.show(_listed(made))
+            raise
+    return _listed(made)
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise UsageError(f"--label {text!r} is not KEY=VALUE, such as --label plan=pro")
+    return key, value
+
+
+def _check(ids: Sequence[str]) -> None:
+    """Refuse what would end the work in the middle: all ids are looked at before the first tenant is made."""
+    for position, each in enumerate(ids):
+        tenant_id(each)
+        if each in ids[:position]:
+            raise UsageError(f"{each!r} is named twice: a tenant is made once, so name it once")
 
 
 @app.command(name="list")
@@ -67,7 +75,7 @@ def list_(*, state: State | None = None, flags: ServerFlags = SERVER) -> Answer:
     with engine(flags.settings()) as tenants:
         found = [each for each in tenants if each.state is state or (state is None and each.state is not State.DROPPED)]
     notes = () if found or state else ("There are no tenants yet: tenantry tenant create ID",)
-    return Answer(data={"tenants": [_data(each) for each in found]}, table=_table(found), notes=notes)
+    return _listed(found, notes)
 
 
 @app.command
@@ -118,6 +126,10 @@ def resume(tenant: OneOf, /, *, flags: ServerFlags = SERVER) -> Answer:
     """Admit a suspended tenant again."""
     with engine(flags.settings()) as tenants:
         return _changed(tenants.resume(tenant))
+
+
+def _listed(tenants: Sequence[Tenant], notes: tuple[str, ...] = ()) -> Answer:
+    return Answer(data={"tenants": [_data(each) for each in tenants]}, table=_table(tenants), notes=notes)
 
 
 def _changed(tenant: Tenant) -> Answer:

@@ -6,10 +6,11 @@
 """
 
 from tenantry.migrations.apply import Applied, apply
-from tenantry.migrations.files import Kind, MigrationFile, read_folder
+from tenantry.migrations.files import Kind, MigrationFile, new_file, read_folder
 from tenantry.migrations.fleet import Outcome, OutcomeState, migrate
 from tenantry.migrations.history import applied, ensure, forget, versions
 from tenantry.migrations.plan import Plan, plan, version_of
+from tenantry.migrations.status import SchemaState, SchemaStatus, status
 
 __all__ = [
     "Applied",
@@ -18,13 +19,17 @@ __all__ = [
     "Outcome",
     "OutcomeState",
     "Plan",
+    "SchemaState",
+    "SchemaStatus",
     "applied",
     "apply",
     "ensure",
     "forget",
     "migrate",
+    "new_file",
     "plan",
     "read_folder",
+    "status",
     "version_of",
     "versions",
 ]

@@ -9,9 +9,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tenantry.errors import InvalidMigrationFile, NoMigrationFolder
+from tenantry.errors import InvalidMigrationFile, InvalidName, NoMigrationFolder
 
-_NAMED = re.compile(r"(?P<name>(?P<number>[0-9]+)_[a-z0-9_]+)(?:(?P<down>\.down)?\.sql|\.py)")
+_WORDS = re.compile(r"[a-z0-9_]+")  # What follows the number.
+_NAMED = re.compile(rf"(?P<name>(?P<number>[0-9]+)_{_WORDS.pattern})(?:(?P<down>\.down)?\.sql|\.py)")
 _NUMBER = re.compile(r"[0-9]+")
 _IGNORED = re.compile(r"\..*|__init__\.py|__pycache__|README.*|.*\.md", re.DOTALL)
 _RULE = (
@@ -63,6 +64,24 @@ def read_folder(path: str | Path) -> tuple[MigrationFile, ...]:
                 rule=f"has the number {file.number}, as {other.path.name} has: give one of them another",
             )
     return tuple(files[number] for number in sorted(files))
+
+
+def new_file(folder: str | Path, name: str, text: str = "") -> Path:
+    """Write the next migration of a *folder*, which is made if it is not there, and return its path.
+
+    Raises:
+        InvalidName: *name* has something else than ``a-z``, ``0-9`` and ``_``.
+        InvalidMigrationFile: see :func:`read_folder`.
+    """
+    if not _WORDS.fullmatch(name):
+        raise InvalidName(name, "is not the name of a migration: it may have a-z, 0-9 and '_', such as add_invoices")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    number = max((file.number for file in read_folder(folder)), default=0) + 1
+    path = folder / f"{number:04}_{name}.sql"
+    with path.open("x", encoding="utf-8") as file:  # Not over what somebody has written meanwhile.
+        file.write(text)
+    return path
 
 
 def number_of(name: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import enum
-import functools
 import random
 import threading
 import time
@@ -13,12 +12,12 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from tenantry.databases import SchemaDatabase
-from tenantry.errors import ConfigError, MigrationBlocked, MigrationEdited
-from tenantry.migrations import history
+from tenantry.errors import ConfigError, MigrationBlocked
 from tenantry.migrations.apply import LOCK_TIMEOUT_S, apply
 from tenantry.migrations.files import MigrationFile
-from tenantry.migrations.plan import Plan, plan, version_of
+from tenantry.migrations.plan import Plan
 from tenantry.migrations.python_file import Binding, unbound
+from tenantry.migrations.status import Server, Target
 from tenantry.pool import Pool
 
 JOBS = 4  # The server is the limit: eight connections were at most 8 % faster than four.
@@ -78,7 +77,7 @@ def migrate(
         if on_outcome is not None:
             on_outcome(outcome)
 
-    tasks = list(_behind(databases, tuple(files), known, tell))
+    tasks = list(_behind(databases, Target(files), known, tell))
     if tasks:
         crew = _Crew(tasks, lambda task, stop: _migrate(task, stop, lock_timeout_s, bound))
         crew.work(min(jobs, _most_workers(tasks)), tell)
@@ -97,43 +96,19 @@ class _Task:
     plan: Plan
 
 
-class _Server:
-    """What one server knows of its schemas, asked for once."""
-
-    def __init__(self, database: SchemaDatabase, known: Mapping[str, str] | None) -> None:
-        self._database = database
-        self.versions = history.versions(database) if known is None else known
-
-    @functools.cached_property
-    def histories(self) -> dict[str, dict[str, str]]:
-        return history.applied_by_version(self._database)
-
-    def applied(self, schema: str) -> dict[str, str]:
-        version = self.versions.get(schema)
-        return {} if version is None else self.histories.get(version, {})
-
-
 def _behind(
-    databases: Iterable[SchemaDatabase], files: tuple[MigrationFile, ...], known: Mapping[str, str] | None, tell: Tell
+    databases: Iterable[SchemaDatabase], target: Target, known: Mapping[str, str] | None, tell: Tell
 ) -> Iterator[_Task]:
     """Go through the databases that are behind, and *tell* of the others."""
-    wanted = version_of({file.name: file.sha256 for file in files})
-    servers: dict[Pool, _Server] = {}
+    servers: dict[Pool, Server] = {}
     for position, database in enumerate(databases):
-        schema = database.schema
-        server = servers.get(database.pool) or servers.setdefault(database.pool, _Server(database, known))
-        if server.versions.get(schema) == wanted:
-            tell(position, Outcome(schema, OutcomeState.UP_TO_DATE))
-            continue
-        try:
-            planned = plan(schema, files, server.applied(schema))
-        except MigrationEdited as error:
-            tell(position, Outcome(schema, OutcomeState.FAILED, error=error))
-            continue
-        if planned.pending:
-            yield _Task(position, database, planned)
-        else:  # It is ahead: a newer process has been here.
-            tell(position, Outcome(schema, OutcomeState.UP_TO_DATE))
+        server = servers.get(database.pool) or servers.setdefault(database.pool, Server(database, known))
+        found = server.status(database.schema, target)
+        if found.plan is not None:
+            yield _Task(position, database, found.plan)
+        else:
+            state = OutcomeState.UP_TO_DATE if found.error is None else OutcomeState.FAILED
+            tell(position, Outcome(found.schema, state, error=found.error))
 
 
 # The work.
