@@ -51,6 +51,30 @@ def test_making_a_pool_touches_no_server():
     Pool("postgresql://nobody@203.0.113.1/nothing")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:S3cret@db:99999/shop",
+        "postgresql://app:S3cret@db:abc/shop",
+        "postgresql://app:S3cret@one:1,two:65536/shop",
+        "postgresql:///shop?port=0&password=S3cret",
+        "host=one,two port=1,-2 password=S3cret",
+        "postgresql://app:S3cret/slash@db/shop",
+    ],
+)
+def test_a_port_that_is_none_is_refused_before_anything_is_opened_and_shown_without_the_password(url):
+    with pytest.raises(ConfigError, match=r"\*\*\*.* has a port that is none") as caught:
+        Pool(url)
+    assert "S3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["host=one,two port=1,65535", "host=one,two port=1", "postgresql://one:,two:6/shop", "port=' +05432 '"]
+)
+def test_all_ports_that_libpq_takes_are_taken(url):
+    Pool(url)
+
+
 def test_an_idle_connection_is_used_again(pool):
     first = pool.take("t_acme")
     pool.give(first)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import psycopg2.extensions
 
+from tenantry.config import masked
 from tenantry.context import this_process
 from tenantry.errors import ConfigError, ServerRefused, ServerUnreachable, UnsafeDefaultPath
 from tenantry.pool.settings import PoolSettings
@@ -209,10 +210,15 @@ def _parameters(url: str, wait_s: float) -> dict[str, Any]:
     try:
         given = psycopg2.extensions.parse_dsn(url)
     except psycopg2.ProgrammingError:  # Its text is not passed on: it quotes the URL, password and all.
-        shown = re.sub(r"(?<=:)[^:@/]+(?=@)", "***", url)
         raise ConfigError(
-            f"{shown!r} is not the URL of a database: it looks like postgresql://user@host/database"
+            f"{masked(url)!r} is not the URL of a database: it looks like postgresql://user@host/database"
         ) from None
+    if not all(map(_is_port, given.get("port", "").split(","))):  # One for each host, or one for all of them.
+        # It is not shown by itself: it may be the beginning of a password.
+        raise ConfigError(
+            f"{masked(url)!r} has a port that is none: it is a number from 1 to 65535, and a / in a password is "
+            "written as %2F"
+        )
     defaults = {
         "connect_timeout": max(2, round(wait_s)),  # libpq takes 1 as 2.
         "keepalives_idle": 30,
@@ -225,3 +231,10 @@ def _parameters(url: str, wait_s: float) -> dict[str, Any]:
         "gssencmode": "disable",
     }
     return defaults | given
+
+
+def _is_port(text: str) -> bool:
+    try:
+        return not text or 0 < int(text) < 2**16
+    except ValueError:
+        return False
