@@ -607,16 +607,17 @@ def test_streams_that_overlap_on_the_server_keep_their_tenants(app, serve, custo
     assert texts == ["".join(f"{number} of {name};" for number in range(5)) for name in TENANTS]
 
 
+def steps_into(ended):
+    """The same, and when it ends it notes whose customers it sees then."""
+    try:
+        yield from steps()
+    finally:
+        ended.append(names())
+
+
 def test_a_stream_that_is_closed_ends_for_the_tenant(app, tenants, customers):
     ended = []
-
-    @app.get("/")
-    def streams():
-        try:
-            yield from steps()
-        finally:
-            ended.append(names())
-
+    app.get("/", callback=lambda: steps_into(ended))
     stream = asked(app)
     next(iter(stream))
     with tenants.use("globex"):
@@ -645,14 +646,7 @@ def test_a_stream_whose_reader_goes_away_is_closed_for_the_tenant(app, serve, cu
 
 def test_a_stream_that_nobody_closes_ends_for_its_tenant_and_no_other(app, tenants, customers):
     ended = []
-
-    @app.get("/")
-    def streams():
-        try:
-            yield from steps()
-        finally:
-            ended.append(names())
-
+    app.get("/", callback=lambda: steps_into(ended))
     stream = asked(app)
     next(iter(stream))
     with tenants.use("globex"):
@@ -663,14 +657,7 @@ def test_a_stream_that_nobody_closes_ends_for_its_tenant_and_no_other(app, tenan
 
 def test_a_head_request_closes_what_it_does_not_send(app, customers):
     ended = []
-
-    def streams():
-        try:
-            yield from steps()
-        finally:
-            ended.append(names())
-
-    app.route("/", ["GET", "HEAD"], streams)
+    app.route("/", ["GET", "HEAD"], lambda: steps_into(ended))
     assert asked(app, REQUEST_METHOD="HEAD") == []
     assert ended == [["of acme"]]
 
@@ -947,6 +934,7 @@ def test_the_example_streams_its_invoices(example):
         ("/invoices", {"customer": " ", "total": 1}),
         ("/invoices", {"customer": 1, "total": 1}),
         ("/invoices", {"customer": "\0", "total": 1}),
+        ("/invoices", {"customer": "\ud800", "total": 1}),
         ("/invoices", {"customer": "Bugs", "total": "NaN"}),
         ("/invoices", {"customer": "Bugs", "total": "1e99"}),
         ("/invoices", {"customer": "Bugs", "total": -1}),
@@ -958,6 +946,16 @@ def test_the_example_streams_its_invoices(example):
 def test_the_example_refuses_fields_that_make_no_sense(example, path, fields):
     assert example.post(path, "acme", **fields).status == 400
     assert example.invoices("acme") == []
+
+
+def test_the_example_leaves_out_of_a_note_what_no_text_of_postgresql_holds(example):
+    example.post("/invoices", "acme", customer="Bugs", total=1, note="a\0b\ud800c")
+    assert [row["note"] for row in example.invoices("acme")] == ["abc"]
+
+
+def test_the_example_refuses_a_form_that_is_not_utf8(example):
+    form = {"method": "POST", "body": "customer=%FF&total=1", "Content-Type": "application/x-www-form-urlencoded"}
+    assert example.ask("/invoices", "acme", **form).status == 400
 
 
 def test_the_example_refuses_a_body_that_is_no_object(example):

@@ -12,6 +12,7 @@ this machine. The same for programs:
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
@@ -31,6 +32,7 @@ DOMAIN = "localhost"
 SHOPS = ("acme", "globex", "initech")
 MIGRATIONS = Path(__file__).with_name("migrations")
 HIGHEST = Decimal("99999999.99")  # What numeric(10, 2) holds.
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # What JSON can say, and no text of PostgreSQL holds.
 
 
 # One table of plans for all; customers and invoices in each shop's own schema.
@@ -103,7 +105,7 @@ def subscribe(customer: str, plan_id: int) -> int:
 
 def text_of(fields: Any, name: str) -> str:
     text = fields.get(name, "")
-    if not isinstance(text, str) or not text.strip() or "\0" in text:
+    if not isinstance(text, str) or not text.strip() or NO_TEXT.search(text):
         abort(400, f"{name}: a text is missing")
     return text.strip()
 
@@ -128,7 +130,10 @@ def number_of(fields: Any, name: str) -> int:
 def sent_fields() -> Any:
     """The fields of a JSON body, or of a form."""
     if (request.content_type or "").partition(";")[0] != "application/json":
-        return request.forms.decode("utf8")
+        try:
+            return request.forms.decode("utf8")
+        except UnicodeDecodeError:
+            abort(400, "the form is not UTF-8")
     if not isinstance(request.json, dict):
         abort(400, "a JSON object is missing")
     return request.json
@@ -168,7 +173,7 @@ def make_app(tenants: Tenantry, domain: str = DOMAIN) -> Bottle:
     @app.post("/invoices")
     def create_invoice() -> Any:
         fields = sent_fields()
-        note = str(fields.get("note") or "").replace("\0", "")
+        note = NO_TEXT.sub("", str(fields.get("note") or ""))
         return answered(add_invoice(text_of(fields, "customer"), amount_of(fields, "total"), note))
 
     @app.get("/invoices.csv")
