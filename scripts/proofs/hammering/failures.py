@@ -14,6 +14,7 @@ from tenantry.context import Bound, bind, unbind
 
 ABORTED = "InternalError 25P02"
 CANCELLED = "OperationalError 57014"
+LOST = "ConnectionLost"
 
 
 _OF_SERVER = {
@@ -21,6 +22,23 @@ _OF_SERVER = {
     "ProgrammingError 42P01": "SELECT value FROM no_such_table",
     "DataError 22012": "SELECT 1 / 0",
 }
+
+
+def perhaps_insert(w: Worker, tenant: str, changes: Changes) -> None:
+    """What follows is the first statement of its transaction, or it is not."""
+    if w.random.random() < 0.5:
+        w.insert(tenant, changes)
+
+
+async def go_on_in_lost(w: Worker, tenant: str, changes: Changes, error: str) -> None:
+    """Go on in a transaction that is lost: each statement is refused with *error*, and nothing of the block stays."""
+    changes.doomed = True
+    await w.pause()
+    for _ in range(2):
+        with w.refused(error):
+            w.insert(tenant, changes)
+    if w.random.random() < 0.5:
+        raise Planned
 
 
 def fail(w: Worker, tenant: str, changes: Changes | None) -> None:
@@ -38,18 +56,11 @@ def fail(w: Worker, tenant: str, changes: Changes | None) -> None:
 
 @operation(6)
 async def error_swallowed_in_transaction(w: Worker, tenant: str) -> None:
-    """As in plain PostgreSQL, what follows in the block is refused, and nothing of it stays."""
+    """The transaction is lost, as in plain PostgreSQL."""
     with w.transaction(tenant) as changes:
-        if w.random.random() < 0.5:
-            w.insert(tenant, changes)
+        perhaps_insert(w, tenant, changes)
         fail(w, tenant, changes)
-        changes.doomed = True
-        await w.pause()
-        for _ in range(2):
-            with w.refused(ABORTED):
-                w.insert(tenant, changes)
-        if w.random.random() < 0.5:
-            raise Planned
+        await go_on_in_lost(w, tenant, changes, ABORTED)
     w.look(tenant)
 
 
@@ -57,11 +68,9 @@ async def error_swallowed_in_transaction(w: Worker, tenant: str) -> None:
 async def error_swallowed_in_savepoint(w: Worker, tenant: str) -> None:
     """The block inside is lost, the one around it goes on."""
     with w.transaction(tenant) as changes:
-        if w.random.random() < 0.5:
-            w.insert(tenant, changes)
+        perhaps_insert(w, tenant, changes)
         with contextlib.suppress(Planned), w.savepoint(changes) as inner:
-            if w.random.random() < 0.5:
-                w.insert(tenant, inner)
+            perhaps_insert(w, tenant, inner)
             fail(w, tenant, inner)
             await w.pause()
             raise Planned
@@ -74,8 +83,7 @@ async def error_swallowed_in_savepoint(w: Worker, tenant: str) -> None:
 async def values_refused_by_driver(w: Worker, tenant: str) -> None:
     """Nothing was sent: the transaction is well, and goes on."""
     with w.transaction(tenant) as changes:
-        if w.random.random() < 0.3:
-            w.insert(tenant, changes)
+        perhaps_insert(w, tenant, changes)
         with w.refused("ProgrammingError"):
             w.db.execute_sql("SELECT %s", (object(),))
         with w.refused("ValueError", "DataError"):
@@ -93,10 +101,14 @@ async def error_in_autocommit(w: Worker, tenant: str) -> None:
     w.look(tenant)
 
 
+def kill_own_backend(w: Worker) -> None:
+    with w.refused(LOST):
+        w.db.execute_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
 @operation(1)
 async def own_backend_killed(w: Worker, tenant: str) -> None:
-    with w.refused("ConnectionLost"):
-        w.db.execute_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+    kill_own_backend(w)
     w.look(tenant)
 
 
@@ -104,17 +116,9 @@ async def own_backend_killed(w: Worker, tenant: str) -> None:
 async def own_backend_killed_in_transaction(w: Worker, tenant: str) -> None:
     """The rest of the block must not run on another connection."""
     with w.transaction(tenant) as changes:
-        if w.random.random() < 0.6:
-            w.insert(tenant, changes)
-        with w.refused("ConnectionLost"):
-            w.db.execute_sql("SELECT pg_terminate_backend(pg_backend_pid())")
-        changes.doomed = True
-        await w.pause()
-        for _ in range(2):
-            with w.refused("ConnectionLost"):
-                w.insert(tenant, changes)
-        if w.random.random() < 0.5:
-            raise Planned
+        perhaps_insert(w, tenant, changes)
+        kill_own_backend(w)
+        await go_on_in_lost(w, tenant, changes, LOST)
 
 
 @operation(1)
@@ -132,15 +136,11 @@ async def cancelled(w: Worker, tenant: str) -> None:
     with w.refused(CANCELLED):
         w.db.execute_sql("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(5)")
     with w.transaction(tenant) as changes:
-        if w.random.random() < 0.5:
-            w.insert(tenant, changes)
+        perhaps_insert(w, tenant, changes)
         w.db.execute_sql("SET LOCAL statement_timeout = 5")
         with w.refused(CANCELLED):
             w.db.execute_sql("SELECT pg_sleep(5)")
-        changes.doomed = True
-        await w.pause()
-        with w.refused(ABORTED):
-            w.insert(tenant, changes)
+        await go_on_in_lost(w, tenant, changes, ABORTED)
     w.look(tenant)
 
 

@@ -67,26 +67,25 @@ async def leave_advisory_lock(w: Worker, tenant: str) -> None:
 
 
 @operation(2)
-async def leave_prepared_statement(w: Worker, tenant: str) -> None:
-    w.db.execute_sql(f"SELECT 1; PREPARE p{w.number} AS SELECT value FROM note")
-
-
-@operation(2)
 async def leave_channel(w: Worker, tenant: str) -> None:
     w.db.execute_sql("SELECT 1; LISTEN hammer")
     await w.pause()
     w.db.execute_sql("SELECT pg_notify('hammer', %s)", (tenant,))
 
 
-@operation(2)
-async def leave_role(w: Worker, tenant: str) -> None:
-    """A function that changes the role: here a DO block."""
-    w.db.execute_sql(f"DO $$ BEGIN EXECUTE 'SET ROLE {OTHER_ROLE}'; END $$")
+_HIDDEN = (
+    "SELECT 1; PREPARE p{number} AS SELECT value FROM note",
+    "DO $$ BEGIN EXECUTE 'SET ROLE " + OTHER_ROLE + "'; END $$",
+    "SELECT set_config('statement_timeout', '30000', false)",
+)
 
 
-@operation(2)
-async def leave_timeout(w: Worker, tenant: str) -> None:
-    w.db.execute_sql("SELECT set_config('statement_timeout', '30000', false)")
+@operation(6)
+async def leave_what_is_hidden(w: Worker, tenant: str) -> None:
+    """What would be refused where it stands for itself: behind another statement, or in a function or a DO block."""
+    sql = w.random.choice(_HIDDEN).format(number=w.number)
+    w.step(sql)
+    w.db.execute_sql(sql)
 
 
 @operation(4)
