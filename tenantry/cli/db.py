@@ -19,8 +19,9 @@ from tenantry import embedded
 from tenantry.cli.answer import ERROR, Answer, Table
 from tenantry.cli.engine import engine
 from tenantry.cli.flags import SERVER, ServerFlags
+from tenantry.cli.screen import Screen
 from tenantry.config import Config, load, masked, require_url
-from tenantry.errors import ConfigError
+from tenantry.errors import ConfigError, UsageError
 from tenantry.naming import quoted
 
 app = App(name="db", help="The embedded PostgreSQL, and psql.")
@@ -65,8 +66,11 @@ def psql(
     *arguments: Annotated[str, Parameter(allow_leading_hyphen=True, help="For psql, behind --.")],
     tenant: Annotated[str | None, Parameter(help="Work in the schema of this one.")] = None,
     flags: ServerFlags = SERVER,
+    screen: Annotated[Screen, Parameter(parse=False)],
 ) -> int:
     """Open psql on the server, as the application's role."""
+    if screen.json:
+        raise UsageError("db psql prints what psql prints, and that is never JSON: leave out --json")
     settings = flags.settings()
     with _reachable(load(flags=settings)) as text:
         path = _schema_option(tenant, settings) if tenant is not None else {}

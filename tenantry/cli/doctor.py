@@ -12,12 +12,12 @@ from cyclopts import Parameter
 
 from tenantry import Tenantry, embedded
 from tenantry.cli import fleet
-from tenantry.cli.answer import DONE, ERROR, Answer, Table
+from tenantry.cli.answer import DONE, ERROR, USAGE, Answer, Table
 from tenantry.cli.connection import RoleFacts, connected, facts
 from tenantry.cli.engine import engine
 from tenantry.cli.flags import PROJECT, ProjectFlags
 from tenantry.config import Config, masked, require_url
-from tenantry.errors import TenantryError
+from tenantry.errors import ConfigError, TenantryError
 
 OLDEST = 14_00_00  # The oldest PostgreSQL that is tested.
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -26,12 +26,13 @@ _CALM = (TenantryError, peewee.PeeweeException, psycopg2.Error, OSError)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. *cure* is what to do about it."""
+    """One thing that was looked at. *cure* is what to do about it. *misconfigured* says that no server is to blame."""
 
     state: str
     name: str
     says: str
     cure: str = ""
+    misconfigured: bool = False
 
 
 def doctor(
@@ -41,27 +42,32 @@ def doctor(
 ) -> Answer:
     """Look for what is wrong, or could go wrong: configuration, server, role, migrations, tenants."""
     found = list(_checks(flags.settings(), production))
-    failed = sum(check.state == FAIL for check in found)
+    failed = [check for check in found if check.state == FAIL]
     return Answer(
-        data={"checks": [asdict(check) for check in found], "failed": failed},
-        table=Table(("state", "check", "finding", "cure"), [tuple(asdict(check).values()) for check in found]),
-        status=ERROR if failed else DONE,
+        data={"checks": [asdict(check) for check in found], "failed": len(failed)},
+        table=Table(("state", "check", "finding", "cure"), [(c.state, c.name, c.says, c.cure) for c in found]),
+        status=USAGE if any(check.misconfigured for check in failed) else ERROR if failed else DONE,
     )
+
+
+def _failure(name: str, error: Exception, cure: str) -> Check:
+    return Check(FAIL, name, str(error), cure, misconfigured=isinstance(error, ConfigError))
 
 
 def _checks(flags: dict[str, object], production: bool) -> Iterator[Check]:
     try:
         with engine(flags) as tenants:
-            yield from _of_engine(tenants, flags, production)
+            yield from _of_engine(tenants, production)
+    except ConfigError as error:
+        yield _failure("configuration", error, "correct it, and look again: tenantry config show")
     except TenantryError as error:
-        yield Check(FAIL, "configuration", str(error), "correct it, and look again: tenantry config show")
+        yield _failure("server", error, "start it, or correct the url")
 
 
-def _of_engine(tenants: Tenantry, flags: dict[str, object], production: bool) -> Iterator[Check]:
+def _of_engine(tenants: Tenantry, production: bool) -> Iterator[Check]:
     config = tenants.parts.config
     url = require_url(config)
-    source = "flag --url" if "url" in flags else config.sources["url"]
-    yield Check(OK, "configuration", f"url {masked(url)} ({source})")
+    yield Check(OK, "configuration", f"url {masked(url)} ({config.sources['url']})")
     yield from (Check(WARN, "configuration", warning) for warning in config.warnings)
     is_embedded = url.startswith(embedded.SCHEME)
     if is_embedded:
@@ -71,7 +77,7 @@ def _of_engine(tenants: Tenantry, flags: dict[str, object], production: bool) ->
     try:
         found = _facts(config, url)
     except _CALM as error:
-        yield Check(FAIL, "server", str(error), "start it, or correct the url")
+        yield _failure("server", error, "start it, or correct the url")
     else:
         yield from _of_role(found, config)
         yield from _of_tenants(tenants) if found.has_empty_path or config.allow_default_path else ()
@@ -120,7 +126,7 @@ def _of_tenants(tenants: Tenantry) -> Iterator[Check]:
         number = sum(1 for _ in tenants)
         yield Check(OK, "catalog", f"{number} tenants")
     except _CALM as error:
-        yield Check(FAIL, "catalog", str(error), "may the role read tenantry.tenants?")
+        yield _failure("catalog", error, "may the role read tenantry.tenants?")
         return
     try:
         found = fleet.standings(tenants)
@@ -140,6 +146,8 @@ def _migrations(tenants: Tenantry) -> Check:
     try:
         number = {kind: len(tenants.parts.files(kind)) for kind in ("shared", "tenant")}
     except _CALM as error:
-        return Check(FAIL, "migrations", str(error), "correct the folder, or the setting migrations")
+        return _failure("migrations", error, "correct the folder, or the setting migrations")
     says = f"{number['shared']} shared and {number['tenant']} for tenants in {tenants.parts.config.migrations}"
-    return Check(OK, "migrations", says) if any(number.values()) else Check(WARN, "migrations", says, "tenantry init")
+    if not any(number.values()):
+        return Check(WARN, "migrations", says, "tenantry migrate new initial")
+    return Check(OK, "migrations", says)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tenantry import Tenantry
 from tenantry.cli.answer import TERMINATED
-from tenantry.config import SETTINGS, Config, SourceKind, load
+from tenantry.config import SETTINGS, Config, Source, SourceKind, load
 from tenantry.errors import ConfigError
 
 
@@ -30,6 +32,8 @@ def engine(flags: Mapping[str, object]) -> Iterator[Tenantry]:
         try:
             if flags and config.app:
                 _refuse_overruled(tenants, flags, config.app)
+            if flags:
+                _name_flags(tenants, {name: config.sources[name] for name in flags})
             yield tenants
         finally:
             tenants.close()
@@ -64,6 +68,12 @@ def _refuse_overruled(tenants: Tenantry, flags: Mapping[str, object], app: str) 
             )
 
 
+def _name_flags(tenants: Tenantry, sources: Mapping[str, Source]) -> None:
+    """What is wrong with a flag is to be blamed on it, and not on the variable that it went through."""
+    parts = tenants.parts
+    parts.config = dataclasses.replace(parts.config, sources=MappingProxyType({**parts.config.sources, **sources}))
+
+
 def _imported(config: Config) -> Tenantry:
     app = str(config.app)
     module_name, _, path = app.partition(":")
@@ -71,7 +81,8 @@ def _imported(config: Config) -> Tenantry:
         if directory and str(directory) not in sys.path:
             sys.path.insert(0, str(directory))
     try:
-        found: object = importlib.import_module(module_name)
+        with contextlib.redirect_stdout(sys.stderr):  # What a module prints is no data.
+            found: object = importlib.import_module(module_name)
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -15,55 +17,65 @@ from tenantry.cli.answer import Answer
 from tenantry.cli.connection import RoleFacts, connected, facts
 from tenantry.cli.flags import SERVER, ServerFlags
 from tenantry.cli.render import shown_path
-from tenantry.cli.screen import Screen
 from tenantry.config import Config, SourceKind, load, masked
 from tenantry.errors import ServerError
 
-TOML, MODELS, APP = "tenantry.toml", "models.py", "models:tenants"
+TOML, MODELS, PACKAGE, APP = "tenantry.toml", "models.py", "models/__init__.py", "models:tenants"
+NO_EXAMPLE = "What is there is left alone, so no example models and migrations were written beside it."
 
 
 def init(
     *,
     setup_role: Annotated[bool, Parameter(negative="", help="Give the role its empty search_path at once.")] = False,
     flags: ServerFlags = SERVER,
-    screen: Annotated[Screen, Parameter(parse=False)],
 ) -> Answer:
     """Write tenantry.toml, models.py and the first migrations into this directory. What is there is left alone."""
     here = Path.cwd()
-    before = load(flags=flags.settings())
-    made: dict[Path, bool] = {}
-    if before.file is None or before.file.parent != here.resolve():
-        made[here / TOML] = _write(here / TOML, _toml(before, with_app=not (here / MODELS).exists()))
-    else:
-        made[before.file] = False
-    made[here / MODELS] = _write(here / MODELS, _template("models.py"))
-    config = load(flags=flags.settings())
-    for kind, name in (("shared", "0001_plans.sql"), ("tenant", "0001_invoices.sql")):
-        folder = config.migrations / kind
-        # Not beside others: it would be a second 0001.
-        others = sorted(folder.glob("[0-9]*_*")) if folder.is_dir() else []
-        path = others[0] if others else folder / name
-        made[path] = not others and _write(path, _template(f"{kind}.sql"))
-    role = _role(config, setup_role=setup_role)
+    config = _beginning(load(flags=flags.settings()), here)
+    role = _role(config, setup_role=setup_role)  # Before a url is written that cannot work.
+    own = [path for path in (here / MODELS, here / PACKAGE) if path.exists()]
+    own += [config.migrations] if _has_migrations(config) else []
+    with_example = not own and config.app in (None, APP)
+    texts = {} if config.file else {here / TOML: _toml(config, with_app=with_example)}
+    if with_example:
+        texts[here / MODELS] = _template("models.py")
+        texts[config.migrations / "shared" / "0001_plans.sql"] = _template("shared.sql")
+        texts[config.migrations / "tenant" / "0001_invoices.sql"] = _template("tenant.sql")
+    for path, text in texts.items():
+        _write(path, text)
+    kept = [*([config.file] if config.file else []), *own]
+    lines = [f"wrote  {shown_path(path)}" for path in texts] + [f"left   {shown_path(path)}" for path in kept]
+    advice = (role, "" if with_example else NO_EXAMPLE, _next(config))
     return Answer(
-        data={
-            "created": [path for path, is_new in made.items() if is_new],
-            "left_alone": [path for path, is_new in made.items() if not is_new],
-            "role": role,
-        },
-        text="\n".join(f"{'wrote' if is_new else 'left '}  {shown_path(path)}" for path, is_new in made.items()),
-        notes=(*([f"\n{role}"] if role else []), _next(config)),
+        data={"created": [*texts], "left_alone": kept, "role": role},
+        text="\n".join(lines),
+        notes=tuple(f"\n{text}" for text in advice if text),
     )
 
 
-def _write(path: Path, text: str) -> bool:
+def _beginning(config: Config, here: Path) -> Config:
+    """Return what *config* will be when a new file in *here* takes the place of one further up, or of none."""
+    if config.file is not None and config.file.parent == here.resolve():
+        return config
+    stays = {name for name, each in config.sources.items() if each.kind in (SourceKind.FLAG, SourceKind.ENVIRONMENT)}
+    return replace(
+        config,
+        file=None,
+        url=config.url if "url" in stays else embedded.SCHEME,
+        app=config.app if "app" in stays else None,
+        migrations=config.migrations if "migrations" in stays else here / "migrations",
+    )
+
+
+def _has_migrations(config: Config) -> bool:
+    """Say whether there are migrations of whatever kind: those of another tool are not to be mixed with an example."""
+    return any(any(config.migrations.glob(pattern)) for pattern in ("[0-9]*_*", "*/[0-9]*_*"))
+
+
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        return False
-    return True
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _template(name: str) -> str:
@@ -117,7 +129,18 @@ def _advice(found: RoleFacts) -> str:
 
 
 def _next(config: Config) -> str:
-    server = [] if config.url else ["export TENANTRY_URL=postgresql://user@host/database"]
-    steps = [*server, "tenantry tenant create acme", "tenantry migrate status"]
-    run = [f"python {MODELS}"] if config.app == APP else []
-    return "\nNext:\n" + "\n".join(f"  {step}" for step in (*steps, *run))
+    found = load()  # As the next command does, which has no flag.
+    url = config.url or "postgresql://user@host/database"
+    steps = [
+        *([] if found.url == url else [_export(url)]),
+        *([] if _has_migrations(config) else ["tenantry migrate new initial"]),
+        "tenantry tenant create acme",
+        "tenantry migrate status",
+        *([f"python {MODELS}"] if found.app == APP else []),
+    ]
+    return "Next:\n" + "\n".join(f"  {step}" for step in steps)
+
+
+def _export(url: str) -> str:
+    gap = "" if masked(url) == url else "  # Its password in place of ***."
+    return f"export TENANTRY_URL={shlex.quote(masked(url))}{gap}"
