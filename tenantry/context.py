@@ -7,9 +7,10 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import get_ident
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import TransactionElsewhere
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from tenantry.catalog import Tenant
 
+_NO_VALUES: Mapping[str, object] = MappingProxyType({})
 _process = object()  # This process. A forked child is another one, though it inherits every value.
 
 
@@ -73,14 +75,66 @@ class Owner:
         return f"task {task.get_name()!r} in {thread}" if task is not None else thread
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Bound:
-    """What a block is bound to: a tenant of an engine, or its shared schema (then *tenant* is None)."""
+class Pin:
+    """Whose a row, a query or a result is: a tenant's of one engine, in one of its lives, or of the engine's shared
+    schema (then *tenant* is None).
+    """
 
-    engine: object
-    tenant: Tenant | None
-    database: Any  # A database of the layer above.
-    values: Mapping[str, object]
+    __slots__ = ("epoch", "place", "shared", "tenant")
+
+    def __init__(self, place: object, tenant: str | None = None, epoch: int = 0) -> None:
+        self.place: Any = place  # The engine's pool; once this has been pickled, its server and database.
+        self.tenant, self.epoch = tenant, epoch
+        self.shared: Pin = self if tenant is None else Pin(place)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Pin):
+            return NotImplemented
+        if (self.tenant, self.epoch) != (other.tenant, other.epoch):
+            return False
+        if isinstance(self.place, str) or isinstance(other.place, str):
+            return _name_of(self.place) == _name_of(other.place)
+        return self.place is other.place
+
+    def __hash__(self) -> int:
+        return hash((self.tenant, self.epoch))
+
+    def __str__(self) -> str:
+        return "the shared schema" if self.tenant is None else f"tenant {self.tenant!r}"
+
+    def admits(self, other: Pin) -> bool:
+        """Say whether what belongs to this may be used by *other*: what is shared, by every tenant of its engine."""
+        return self is other or self == other or (self.tenant is None and self == other.shared)
+
+    # Copied and pickled with what it is on. In another process the engine is known by its server and database.
+
+    def __copy__(self) -> Pin:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Pin:
+        return self
+
+    def __reduce__(self) -> Any:
+        return Pin, (_name_of(self.place), self.tenant, self.epoch)
+
+
+def _name_of(place: Any) -> str:
+    return place if isinstance(place, str) else str(place.address)
+
+
+class Bound:
+    """A block, and what it has bound: a tenant of an engine, or its shared schema (then *tenant* is None)."""
+
+    __slots__ = ("database", "engine", "frame", "over", "pin", "tenant", "values")
+
+    def __init__(
+        self, engine: object, tenant: Tenant | None, database: Any, values: Mapping[str, object], frame: Any = None
+    ) -> None:
+        self.engine, self.tenant, self.values = engine, tenant, values
+        self.database = database  # A database of the layer above.
+        self.pin: Pin = database.pin
+        self.frame = frame  # Of the generator that has entered it, where its consumer is not meant.
+        self.over = False
 
     @property
     def key(self) -> tuple[object, str]:
@@ -88,29 +142,67 @@ class Bound:
         key: tuple[object, str] = self.database.wire.key
         return key
 
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the generator that has entered it stands still: who runs is its consumer, who has entered nothing."""
+        return self.frame is not None and self.frame.f_back is None
 
-_bound: ContextVar[Bound | None] = ContextVar("tenantry_bound", default=None)
 
-bound = _bound.get
-
+# The blocks that are open here, from the innermost outwards. A value: contexts that were copied share it.
+_Blocks = tuple[Bound, "_Blocks"] | None
+_blocks: ContextVar[_Blocks] = ContextVar("tenantry_blocks", default=None)
 
 # What the databases believe of this context: peewee's "connected", and its stack of blocks. It ends with the block in
 # which it began.
 beliefs: ContextVar[Any] = ContextVar("tenantry_beliefs", default=None)
 
-Before = tuple[Token[Bound | None], Any]
+
+def bound() -> Bound | None:
+    """Return what is bound here."""
+    blocks = _blocks.get()
+    # A generator that was closed elsewhere, by another task or the collector, could not take its block away from here.
+    while blocks is not None and blocks[0].over and blocks[0].frame is not None:
+        blocks = blocks[1]
+    return None if blocks is None else blocks[0]
 
 
-def bind(value: Bound) -> Before:
+def bind(value: Bound) -> Any:
     """Bind *value* in this context; give what is returned to :func:`unbind`."""
-    return _bound.set(value), beliefs.get()
+    _blocks.set((value, _blocks.get()))
+    return beliefs.get()
 
 
-def unbind(before: Before) -> None:
-    """Bring back what was bound before."""
-    token, believed = before
-    _bound.reset(token)
-    beliefs.set(believed)
+def unbind(value: Bound, believed: Any) -> None:
+    """End the block of *value*. What was bound inside of it and has not ended (generators can do that) stays bound."""
+    value.over = True
+    blocks = _blocks.get()
+    if blocks is not None and blocks[0] is value:
+        beliefs.set(believed)
+    _blocks.set(_without(blocks, value))
+
+
+@contextmanager
+def bound_to(database: Any, engine: object = None) -> Iterator[None]:
+    """Bind *database* itself for the block, whatever a catalog says of its tenant."""
+    here = Bound(engine, getattr(database, "tenant", None), database, _NO_VALUES)
+    believed = bind(here)
+    try:
+        yield
+    finally:
+        unbind(here, believed)
+
+
+def _without(blocks: _Blocks, value: Bound) -> _Blocks:
+    if blocks is None or blocks[0] is value:
+        return blocks and blocks[1]
+    return blocks[0], _without(blocks[1], value)
+
+
+def keep_bound() -> None:
+    """Make what a generator has bound here everybody's: in a copy of its context nobody is its consumer."""
+    here = bound()
+    if here is not None and here.frame is not None:
+        bind(Bound(here.engine, here.tenant, here.database, here.values))
 
 
 class Lease:

@@ -14,8 +14,11 @@ TenantryError
 │   ├── InvalidTenantId          not an id: nothing is made of it, no SQL is sent
 │   └── InvalidSchemaName        not a name that a schema can have
 ├── NothingBound                 a model was used outside `use()` and `shared()`
-│   └── NoTenantBound            a tenant's table was touched outside a tenant
+│   ├── NoTenantBound            a tenant's table was touched outside a tenant
+│   └── GeneratorSuspended       what is bound was bound by a generator, for itself
 ├── BindingRefused               a model, a query or a proxy was to be tied to one database
+├── InvalidModel                 a model that no tenant could be told apart by
+├── WrongTenant                  a row, a query or a result of one tenant was to act in another
 ├── CatalogUnavailable           the catalog has not answered for too long to be believed
 ├── CatalogIsReadOnly            the application keeps the catalog, so tenants are made there
 ├── TenantError
@@ -178,12 +181,46 @@ class NoTenantBound(NothingBound):
         self.what, self.shared = what, shared
 
 
+class GeneratorSuspended(NothingBound):
+    """What is bound was bound by a generator, for itself, and the generator is not running. Nothing was sent."""
+
+    def __init__(self, what: str, *, generator: str, bound: object) -> None:
+        TenantryError.__init__(
+            self,
+            f"{what} would run for {bound}, which the generator {generator} has bound for itself and not yet left: "
+            "bind what you need here, or end the generator's block before it yields; across_yield=True tells that its "
+            "consumer shall have what it binds",
+        )
+        self.what, self.generator, self.bound = what, generator, str(bound)
+
+
+class WrongTenant(TenantryError):
+    """A row, a query or a result of one tenant was to act in another. *made_in* and *bound* tell whose it is and who is
+    bound.
+    """
+
+    def __init__(self, what: str, *, made_in: object, bound: object) -> None:
+        mine, here = str(made_in), str(bound)
+        other = f"{here}, as it is now or in this engine" if mine == here else here
+        super().__init__(f"{what} belongs to {mine} and cannot act in {other}: read or build it there anew")
+        self.what, self.made_in, self.bound = what, mine, here
+
+
+class InvalidModel(TenantryError):
+    """A model, or a field of one, that could not be kept to a tenant."""
+
+    def __init__(self, what: str, rule: str) -> None:
+        super().__init__(f"{what}: {rule}")
+        self.what, self.rule = what, rule
+
+
 class BindingRefused(TenantryError):
     """A model, a query or a proxy was to be tied to one database. The tenant comes from `use()`, at each statement."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what} would tie it to one database for the whole process: the tenant comes from `with tenants.use(...):`"
+            f"{what} would tie it to one database or schema for the whole process: the tenant comes from "
+            "`with tenants.use(...):`"
         )
         self.what = what
 

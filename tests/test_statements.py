@@ -27,7 +27,7 @@ def one(make_engine):
 
 @pytest.fixture
 def acme(one):
-    with one.use("acme"):
+    with one.use("acme", across_yield=True):
         yield one.database
 
 
@@ -157,7 +157,7 @@ def test_text_of_the_next_tenant_is_not_read_in_the_encoding_of_the_last(one):
 
 
 def test_a_built_query_with_a_value_that_is_sql_leaves_nothing_either(one):
-    with one.use("acme"):
+    with one.use("acme", across_yield=True):
         Customer.insert(name=psycopg2.extensions.AsIs("pg_advisory_lock(42)::text")).execute()
     assert value(one.database_of("globex"), HAS_LOCKS) is False
 
@@ -226,7 +226,7 @@ def test_a_lock_that_a_failing_statement_took_is_gone_for_the_next(one):
 
 
 def test_a_function_called_in_a_query_of_peewees_leaves_nothing_either(one):
-    with one.use("acme"):
+    with one.use("acme", across_yield=True):
         Customer.create(name="a")
         Customer.select(fn.set_config("work_mem", "1MB", False)).execute()
     with one.use("globex"):
@@ -235,7 +235,7 @@ def test_a_function_called_in_a_query_of_peewees_leaves_nothing_either(one):
 
 
 def test_queries_that_leave_nothing_are_not_followed_by_a_scrub(one):
-    with one.use("acme"):
+    with one.use("acme", across_yield=True):
         Customer.create(name="a")
         Customer.select(fn.COUNT(Customer.id), fn.LOWER(fn.MAX(Customer.name))).where(
             Customer.name.in_(["a"])
@@ -379,7 +379,7 @@ def test_a_cursor_that_has_executed_nothing_has_no_rows(acme):
 
 
 def test_copy_reads_and_writes_the_tenants_table(one):
-    with one.use("acme"):
+    with one.use("acme", across_yield=True):
         one.database.cursor().copy_expert("COPY customer (name) FROM STDIN", io.StringIO("a\nb\n"))
         assert Customer.select().count() == 2
     with one.use("globex"):
@@ -389,7 +389,7 @@ def test_copy_reads_and_writes_the_tenants_table(one):
 def test_hooks_and_log_see_the_sql_that_the_user_wrote(one, caplog):
     events = []
     one.query_hooks.append(events.append)
-    with caplog.at_level(logging.DEBUG, "peewee"), one.use("acme"):
+    with caplog.at_level(logging.DEBUG, "peewee"), one.use("acme", across_yield=True):
         one.database.execute_sql("SELECT 1")
         with pytest.raises(peewee.ProgrammingError):
             one.database.execute_sql("SELECT * FROM nowhere")
@@ -403,7 +403,7 @@ def test_hooks_and_log_see_the_sql_that_the_user_wrote(one, caplog):
 def test_savepoints_are_told_to_the_hooks_as_peewee_tells_them(one):
     events = []
     one.query_hooks.append(events.append)
-    with one.use("acme"), one.database.atomic(), one.database.atomic():
+    with one.use("acme", across_yield=True), one.database.atomic(), one.database.atomic():
         Customer.create(name="a")
     assert [event.sql.split()[0] for event in events] == ["SAVEPOINT", "INSERT", "RELEASE"]
 
@@ -557,7 +557,7 @@ def test_introspection_sees_the_tenants_schema(acme):
 def test_playhouses_migrator_changes_the_tenants_table_alone(one):
     from playhouse.migrate import SchemaMigrator, migrate
 
-    with one.use("acme"):
+    with one.use("acme", across_yield=True):
         migrate(SchemaMigrator.from_database(one.database).add_column("customer", "email", peewee.TextField(null=True)))
         assert "email" in [column.name for column in one.database.get_columns("customer")]
     with one.use("globex"):

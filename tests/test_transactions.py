@@ -33,7 +33,7 @@ from tenantry.errors import (
 
 @pytest.fixture
 def acme(tenants):
-    with tenants.use("acme"):
+    with tenants.use("acme", across_yield=True):
         yield tenants.database
 
 
@@ -73,7 +73,7 @@ def cancelling(server, make_engine):
             threads.append(threading.Thread(target=cancel))
             threads[0].start()
             tenants = make_engine(url=relay.url)
-            stack.enter_context(tenants.use("acme"))
+            stack.enter_context(tenants.use("acme", across_yield=True))
             return tenants
 
         yield make
@@ -721,7 +721,7 @@ def wired(server, make_engine):
     """An engine whose messages pass a counting relay, with its connection opened."""
     with Relay(server.url) as relay:
         tenants = make_engine(url=relay.url)
-        with tenants.use("acme"):
+        with tenants.use("acme", across_yield=True):
             Customer.create(name="first")
             yield tenants.database, relay
 

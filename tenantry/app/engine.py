@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import MappingProxyType
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from tenantry import migrations, provisioning
 from tenantry.app.hooks import Hooks
@@ -15,12 +15,14 @@ from tenantry.app.use import Use
 from tenantry.binding import BoundDatabase
 from tenantry.catalog import Catalog, State, TableCatalog, Tenant, admit, find
 from tenantry.config import Settings, check, load
-from tenantry.context import Bound, bind, bound, nothing_open, open_leases, unbind
+from tenantry.context import Bound, bound, bound_to, nothing_open, open_leases
 from tenantry.databases import SchemaDatabase, TenantDatabase
 from tenantry.errors import CatalogIsReadOnly, NoTenantBound, PoolClosed, TransactionOpen
 from tenantry.forks import ForkSafeLock
 from tenantry.migrations import Outcome, OutcomeState
 from tenantry.pool import Health, OnConnect, PoolFigures
+
+R = TypeVar("R")
 
 SHARED = object()  # In place of an id. Not None: use(None) is a mistake, and not the shared schema.
 _NO_VALUES: Mapping[str, object] = MappingProxyType({})
@@ -73,28 +75,48 @@ class Tenantry:
         """
         return self._built or self._build()
 
-    def use(self, tenant: str, *, beside_transaction: bool = False, **values: object) -> Use[Tenant]:
+    def use(
+        self, tenant: str, *, beside_transaction: bool = False, across_yield: bool = False, **values: object
+    ) -> Use[Tenant]:
         """Work for *tenant* until the block ends. Blocks nest, and the outer tenant comes back. Also decorates a
         function.
 
         *values* travel with it (:attr:`values`), and can never stand for the tenant. An open transaction keeps another
         tenant out, unless *beside_transaction* says that its work shall have its own connection and stay when that
-        transaction is rolled back.
+        transaction is rolled back. In a generator it binds while that generator runs, and not its consumer, unless
+        *across_yield* says so: a pytest fixture that yields inside the block means it.
 
         Raises, when the block is entered:
             InvalidTenantId: *tenant* is not an id; nothing was asked.
             UnknownTenant, TenantSuspended, TenantDropped, TenantNotReady: what the catalog says of it.
             TransactionOpen: a transaction of another tenant, or of the shared schema, is open here.
         """
-        return Use(self, tenant, values, beside_transaction)
+        return Use(self, tenant, values, beside_transaction, across_yield)
 
-    def shared(self, *, beside_transaction: bool = False, **values: object) -> Use[None]:
+    def shared(self, *, beside_transaction: bool = False, across_yield: bool = False, **values: object) -> Use[None]:
         """Work with the shared tables alone until the block ends: for what belongs to no tenant.
 
         Raises, when the block is entered:
             TransactionOpen: a transaction of a tenant is open here.
         """
-        return Use(self, SHARED, values, beside_transaction)
+        return Use(self, SHARED, values, beside_transaction, across_yield)
+
+    def run(self, job: Callable[[], R], on: Iterable[str]) -> dict[str, R]:
+        """Call *job* once for each of the tenants *on*, bound to it, and return what it returned by their ids.
+
+        The first error ends it, and is raised.
+
+        Raises:
+            InvalidTenantId, UnknownTenant, ...: see :meth:`use`.
+
+        >>> tenants.run(Invoice.select().count, on=["acme", "globex"])  # doctest: +SKIP
+        {'acme': 3, 'globex': 0}
+        """
+        done = {}
+        for tenant in _several(on, f"run(job, on=[{on!r}])"):
+            with self.use(tenant):
+                done[tenant] = job()
+        return done
 
     @property
     def current(self) -> Tenant:
@@ -326,19 +348,16 @@ class Tenantry:
     def _migrated(self, on: Iterable[str] | None) -> list[Tenant]:
         if on is None:
             return [tenant for tenant in self if tenant.state is not State.DROPPED]
-        if isinstance(on, str):  # Which is an iterable too, of letters.
-            raise TypeError(f"migrate() takes several tenants: migrate([{on!r}])")
-        return [admit(self.parts.catalog, name, also=State.SUSPENDED) for name in on]
+        return [admit(self.parts.catalog, name, also=State.SUSPENDED) for name in _several(on, f"migrate([{on!r}])")]
 
-    @contextmanager
-    def _binding(self, database: SchemaDatabase) -> Iterator[None]:
-        """Bind the very database that is migrated, whatever the catalog says of its tenant yet."""
-        tenant = database.tenant if isinstance(database, TenantDatabase) else None
-        before = bind(Bound(self, tenant, database, _NO_VALUES))
-        try:
-            yield
-        finally:
-            unbind(before)
+    def _binding(self, database: SchemaDatabase) -> AbstractContextManager[None]:
+        return bound_to(database, self)
+
+
+def _several(on: Iterable[str], right: str) -> Iterable[str]:
+    if isinstance(on, str):  # Which is an iterable too, of letters.
+        raise TypeError(f"several tenants are named by a list: {right}")
+    return on
 
 
 def _raise_first(outcomes: Iterable[Outcome]) -> None:

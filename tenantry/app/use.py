@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from tenantry.catalog import Tenant
-from tenantry.context import Before, Bound, Lease, bind, nothing_open, own_lease, unbind
+from tenantry.context import Bound, Lease, bind, nothing_open, own_lease, unbind
 from tenantry.errors import TransactionLeftOpen
 
 if TYPE_CHECKING:
@@ -25,25 +27,31 @@ class Use(Generic[T]):
     Above a function it enters anew at each call.
     """
 
-    __slots__ = ("_asked", "_engine", "_entered")
+    __slots__ = ("_across_yield", "_asked", "_engine", "_entered")
 
     def __init__(
-        self, engine: Tenantry, tenant: object, values: Mapping[str, object], beside_transaction: bool
+        self,
+        engine: Tenantry,
+        tenant: object,
+        values: Mapping[str, object],
+        beside_transaction: bool,
+        across_yield: bool = False,
     ) -> None:
-        self._engine, self._asked = engine, (tenant, values, beside_transaction)
-        self._entered: tuple[Before, Bound, Lease | None] | None = None
+        self._engine, self._asked, self._across_yield = engine, (tenant, values, beside_transaction), across_yield
+        self._entered: tuple[Bound, Any, Lease | None] | None = None
 
     def __enter__(self) -> T:
         if self._entered is not None:
             raise RuntimeError("this use() block has been entered already: write tenants.use(...) where it is entered")
         here = self._engine._to_bind(*self._asked)
-        self._entered = bind(here), here, None if nothing_open() else own_lease(here.key)
+        here.frame = None if self._across_yield else _generator(sys._getframe(1))
+        self._entered = here, bind(here), None if nothing_open() else own_lease(here.key)
         return here.tenant  # type: ignore[return-value]  # a Tenant for use(), None for shared()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         assert self._entered is not None
-        (before, here, lease), self._entered = self._entered, None
-        unbind(before)
+        (here, believed, lease), self._entered = self._entered, None
+        unbind(here, believed)
         if not nothing_open() and own_lease(here.key) not in (None, lease):
             here.database.wire.end("ROLLBACK")
             if kind is None:
@@ -69,3 +77,19 @@ class Use(Generic[T]):
                 return await function(*args, **kwargs)
 
         return inside
+
+
+def _generator(frame: FrameType | None) -> FrameType | None:
+    """Return the frame of the generator that enters a block, where it is one that yields to a consumer.
+
+    What contextlib makes of a generator (@contextmanager, fixtures of web frameworks) leaves as it entered.
+    """
+    while frame is not None and _is_contextlibs(frame):  # ExitStack.enter_context()
+        frame = frame.f_back
+    if frame is None or not frame.f_code.co_flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
+        return None
+    return None if frame.f_back is not None and _is_contextlibs(frame.f_back) else frame
+
+
+def _is_contextlibs(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__") == "contextlib"

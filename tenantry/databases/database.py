@@ -17,7 +17,7 @@ from playhouse.postgres_ext import FetchManyCursor, PostgresqlExtDatabase
 from psycopg2.sql import Composable
 
 from tenantry.catalog import Tenant
-from tenantry.context import beliefs, lease_of
+from tenantry.context import Pin, beliefs, lease_of
 from tenantry.databases.blocks import BlockState, Savepoint, Transaction
 from tenantry.databases.prefix import Prefix
 from tenantry.databases.rendering import Rendering
@@ -57,6 +57,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         super().__init__(schema, **options)
         self._extensions = extensions
         self._sql_options: dict[str, Any] | None = None
+        self.pin = Pin(pool)  # Whose its rows and queries are.
         self.wire = Wire(pool, schema, Prefix.of(schema, extensions=extensions))  # The way of its statements.
         self._key = self.wire.key
         self._on_error = on_error
@@ -180,7 +181,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         # peewee asks itself for the same eleven options at each query.
         if self._sql_options is None:
             self._sql_options = self.get_context_options()
-        return Rendering(self._sql_options)
+        return Rendering(self._sql_options, self.pin)
 
     def execute(
         self, query: Any, named_cursor: bool = False, array_size: int | None = None, **context_options: Any
@@ -317,8 +318,9 @@ class TenantDatabase(SchemaDatabase):
     """The database of a tenant."""
 
     def __init__(self, pool: Pool, tenant: Tenant, **options: Any) -> None:
-        self.tenant = tenant
         super().__init__(pool, tenant.schema, **options)
+        self.tenant = tenant
+        self.pin = Pin(pool, tenant.id, tenant.epoch)
 
 
 class SharedDatabase(SchemaDatabase):

@@ -12,7 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from peewee import SCOPE_NORMAL, SCOPE_VALUES, AliasManager, Column, Context, Entity, State, Table
+from peewee import SCOPE_NORMAL, SCOPE_VALUES, AliasManager, Column, Context, Entity, Model, State, Table
+
+from tenantry.context import Pin
+from tenantry.errors import WrongTenant
 
 
 def _quoted(name: str) -> str:
@@ -25,9 +28,10 @@ class Rendering(Context):
     Each shortcut stands for one class of peewee's and none below it, which may render itself otherwise.
     """
 
-    __slots__ = ()
+    __slots__ = ("pin",)
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], pin: Pin | None = None) -> None:
+        self.pin = pin  # Whose the query will be: nothing of another may be in it.
         self.stack = []
         self._sql: list[str] = []
         self._values: list[Any] = []
@@ -61,6 +65,21 @@ class Rendering(Context):
         else:
             return super().sql(obj)  # type: ignore[no-untyped-call]  # peewee's stubs
         return self
+
+    def value(self, value: Any, converter: Any = None, add_param: bool = True) -> Any:
+        if isinstance(value, Model):
+            self.admit(value)
+        return super().value(value, converter, add_param)
+
+    def admit(self, row: Any) -> None:
+        """Check that *row* may stand in the query for its key.
+
+        Raises:
+            WrongTenant: it belongs to another tenant.
+        """
+        own = getattr(row, "_pin", None)
+        if own is not None and self.pin is not None and not own.admits(self.pin):
+            raise WrongTenant(row.pinned_name, made_in=own, bound=self.pin)
 
     def _column(self, table: Any, name: str) -> None:
         if self.state.scope != SCOPE_VALUES:  # Where a column is written to, it has no table in front.

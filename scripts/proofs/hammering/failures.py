@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 from hammering.ledger import Changes
 from hammering.worker import Planned, Worker, name_of, operation
 from hammering.world import ROLE, Note
-from tenantry.context import Bound, bind, unbind
+from tenantry.context import bound_to
 
 ABORTED = "InternalError 25P02"
 CANCELLED = "OperationalError 57014"
@@ -144,15 +142,6 @@ async def cancelled(w: Worker, tenant: str) -> None:
     w.look(tenant)
 
 
-@contextlib.contextmanager
-def bound_to(tenants: Any, database: Any) -> Iterator[None]:
-    before = bind(Bound(tenants, database.tenant, database, {}))
-    try:
-        yield
-    finally:
-        unbind(before)
-
-
 @operation(1)
 async def thread_dies_in_transaction(w: Worker, tenant: str) -> None:
     """Somebody begins, writes, and is gone without an end: nothing of it stays, and the place is free again."""
@@ -161,7 +150,7 @@ async def thread_dies_in_transaction(w: Worker, tenant: str) -> None:
     def begin_and_die() -> None:
         # Not in a use() block, which would roll back at its end what was left open.
         database = w.tenants.database_of(tenant)
-        with contextlib.suppress(Exception), bound_to(w.tenants, database):
+        with contextlib.suppress(Exception), bound_to(database, w.tenants):
             database.begin()
             w.insert(tenant, changes)
 

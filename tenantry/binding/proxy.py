@@ -1,4 +1,4 @@
-"""The models, and the proxies that find their database each time they need one: the database of whoever is bound."""
+"""The proxy that finds its database each time it needs one: the database of whoever is bound."""
 
 # The proxy overrides peewee's, whose stubs promise its own block classes and a settable __class__.
 # pyright: reportIncompatibleMethodOverride=false
@@ -15,7 +15,7 @@ from playhouse.postgres_ext import PostgresqlExtDatabase
 
 from tenantry.context import Bound, bound
 from tenantry.databases import SchemaDatabase
-from tenantry.errors import BindingRefused, NoTenantBound, NothingBound
+from tenantry.errors import BindingRefused, GeneratorSuspended, NoTenantBound, NothingBound
 
 # What can be answered without a server: how SQL is rendered for PostgreSQL and values are converted. Models, fields and
 # queries ask for it anywhere, at import time too. What is not here needs a tenant, or the shared schema.
@@ -69,25 +69,29 @@ class _LateBlock(peewee._callable_context_manager):
 class BoundDatabase(DatabaseProxy):
     """A peewee database that is, at each use, the database of the tenant or shared schema that is bound there.
 
-    With *engine* it refuses what another engine has bound; with *tenant_only* it refuses the shared schema.
+    With *engine* it refuses what another engine has bound; with *tenant_only* it refuses the shared schema. Rows of
+    models whose database *is_shared* belong to all tenants.
     """
 
-    __slots__ = ("_model", "engine", "tenant_only")
+    __slots__ = ("_model", "engine", "is_shared", "tenant_only")
 
-    def __init__(self, *, engine: object = None, tenant_only: bool = False) -> None:
-        self._set(_callbacks=[], _model=None, engine=engine, tenant_only=tenant_only)
+    def __init__(self, *, engine: object = None, tenant_only: bool = False, is_shared: bool = False) -> None:
+        self._set(_callbacks=[], _model=None, engine=engine, tenant_only=tenant_only, is_shared=is_shared)
 
     def current(self, what: Any) -> SchemaDatabase:
         """Return the database that is bound here; *what* needs it: a query, or words for it.
 
         Raises:
             NothingBound, NoTenantBound: nothing is bound, another engine's is, or it is no tenant's. Nothing was sent.
+            GeneratorSuspended: what is bound was bound by a generator, for itself.
         """
         here: Bound | None = bound()
+        if here is not None and here.is_suspended:
+            raise GeneratorSuspended(described(what), generator=here.frame.f_code.co_qualname, bound=here.pin)
         if here is None or (self.engine is not None and here.engine is not self.engine):
-            raise NoTenantBound(_described(what)) if self.tenant_only else NothingBound(_described(what))
+            raise NoTenantBound(described(what)) if self.tenant_only else NothingBound(described(what))
         if here.tenant is None and self.tenant_only:
-            raise NoTenantBound(_described(what), shared=True)
+            raise NoTenantBound(described(what), shared=True)
         database: SchemaDatabase = here.database
         return database
 
@@ -187,64 +191,14 @@ class BoundDatabase(DatabaseProxy):
     def Model(self) -> type[peewee.Model]:  # noqa: N802  # peewee's name
         """A base of models, as peewee's own: for these too the database is found at each use."""
         if self._model is None:
+            from tenantry.binding.models import base_of  # Models know the proxy, and it knows them only here.
 
-            class BaseModel(peewee.Model, metaclass=_ModelBase):
-                class Meta:
-                    database = self
-
-            self._set(_model=BaseModel)
+            self._set(_model=base_of(self))
         model: type[peewee.Model] = self._model
         return model
 
 
-class _ModelBase(peewee.ModelBase):
-    """Makes the classes of the models. Their database is their kind's, whatever stands before it among their bases."""
-
-    _meta: Any  # peewee's, on each class.
-
-    def __new__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any], **kwargs: Any) -> Any:
-        kind = next((base for base in bases if isinstance(base, _ModelBase)), None)
-        if kind is not None:
-            meta = {key: value for key, value in vars(attrs.get("Meta", object)).items() if not key.startswith("_")}
-            if "database" in meta:
-                raise BindingRefused(f"Meta.database of {name}")
-            # peewee lets the first base decide: a mixin that is a plain Model would take the database away.
-            inherited = {"database": kind._meta.database, "schema": kind._meta.schema}
-            attrs = {**attrs, "Meta": type("Meta", (), {**inherited, **meta})}
-        return super().__new__(cls, name, bases, attrs, **kwargs)  # type: ignore[no-untyped-call]
-
-    def __init__(cls, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # Fields that depend on the driver (JSON, blobs) have asked for their database while the class was made: a
-        # tenant's, if one was bound.
-        for hook in cls._meta._db_hooks:
-            hook(template)
-
-
-class TenantModel(peewee.Model, metaclass=_ModelBase):
-    """A table that every tenant has one of, in its schema. Its queries need `tenants.use()`.
-
-    >>> class Invoice(TenantModel):
-    ...     total = peewee.DecimalField()
-    """
-
-    class Meta:
-        database = BoundDatabase(tenant_only=True)
-
-
-class SharedModel(peewee.Model, metaclass=_ModelBase):
-    """A table that all tenants share, in `public` or the schema that its Meta names. Its queries need `use()` or
-    `shared()`.
-
-    Inside a tenant it is used over the tenant's connection, so that one transaction can write both.
-    """
-
-    class Meta:
-        database = BoundDatabase()
-        schema = "public"
-
-
-def _described(what: Any) -> str:
+def described(what: Any) -> str:
     if isinstance(what, str):
         return what
     model = getattr(what, "model", None)
@@ -253,7 +207,7 @@ def _described(what: Any) -> str:
     # count() and exists() wrap the query of the model in another: as its source, or as what a function is called with.
     functions = getattr(what, "_returning", None) or ()
     wrapped = [*(getattr(what, "_from_list", None) or ()), *(each for f in functions for each in _arguments(f))]
-    return _described(wrapped[0]) if wrapped else "this statement"
+    return described(wrapped[0]) if wrapped else "this statement"
 
 
 def _arguments(function: Any) -> Any:

@@ -1,0 +1,224 @@
+"""The bases of models, whose rows know whose they are."""
+
+# peewee's stubs leave out its private names, which its own subclasses live on.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import peewee
+
+from tenantry.binding.pins import admit_here, pin_here
+from tenantry.binding.proxy import BoundDatabase, template
+from tenantry.binding.queries import (
+    PinnedAlias,
+    PinnedDelete,
+    PinnedInsert,
+    PinnedRaw,
+    PinnedSelect,
+    PinnedUpdate,
+)
+from tenantry.binding.relations import Metadata
+from tenantry.context import Pin, bound
+from tenantry.errors import BindingRefused, InvalidModel, NothingBound, WrongTenant
+
+
+class _ModelBase(peewee.ModelBase):
+    """Makes the classes of the models. Their database is their kind's, whatever stands before it among their bases."""
+
+    _meta: Any  # peewee's, on each class.
+
+    def __new__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any], **kwargs: Any) -> Any:
+        kinds = [base for base in bases if isinstance(base, _ModelBase) and hasattr(base, "_meta")]
+        meta = {key: value for key, value in vars(attrs.get("Meta", object)).items() if not key.startswith("_")}
+        if kinds:
+            database = kinds[0]._meta.database
+            if any(kind._meta.database is not database for kind in kinds):
+                raise InvalidModel(name, "a table is either every tenant's own or shared by all: it has two bases")
+            if "database" in meta:
+                raise BindingRefused(f"Meta.database of {name}")
+            if database.tenant_only and meta.get("schema") is not None:
+                raise BindingRefused(f"Meta.schema of {name}")
+            # peewee lets the first base decide: a mixin that is a plain Model would take the database away.
+            meta = {"database": database, "schema": kinds[0]._meta.schema, **meta}
+        wanted = meta.get("model_metadata_class") or _metadata_class(bases)
+        meta["model_metadata_class"] = (
+            wanted if issubclass(wanted, Metadata) else type("Metadata", (Metadata, wanted), {})
+        )
+        return super().__new__(cls, name, bases, {**attrs, "Meta": type("Meta", (), meta)}, **kwargs)  # type: ignore[no-untyped-call]
+
+    def __init__(cls, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Fields that depend on the driver (JSON, blobs) have asked for their database while the class was made: a
+        # tenant's, if one was bound.
+        for hook in cls._meta._db_hooks:
+            hook(template)
+
+
+def _metadata_class(bases: tuple[type, ...]) -> type:
+    found = (type(base._meta) for base in bases if hasattr(base, "_meta"))
+    return next((each for each in found if each is not peewee.Metadata), Metadata)
+
+
+class _PinnedModel(peewee.Model):
+    """What all models of tenantry are: their rows and queries are pinned to where they were made."""
+
+    _pin: Pin | None = None
+    _is_shared = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        here = bound()
+        if here is not None:
+            self._pin = here.pin.shared if self._is_shared else here.pin
+        super().__init__(*args, **kwargs)
+
+    @property
+    def pinned_name(self) -> str:
+        """What an error calls it."""
+        return f"this {type(self).__name__}"
+
+    # Its queries.
+
+    @classmethod
+    def alias(cls, alias: Any = None) -> Any:
+        return PinnedAlias(cls, alias)
+
+    @classmethod
+    def select(cls, *fields: Any) -> Any:
+        return PinnedSelect(cls, fields or cls._meta.sorted_fields, is_default=not fields)
+
+    @classmethod
+    def update(cls, __data: Any = None, **update: Any) -> Any:
+        return PinnedUpdate(cls, cls._normalize_data(__data, update))  # type: ignore[attr-defined]  # peewee's stubs
+
+    @classmethod
+    def insert(cls, __data: Any = None, **insert: Any) -> Any:
+        return PinnedInsert(cls, cls._normalize_data(__data, insert))  # type: ignore[attr-defined]  # peewee's stubs
+
+    @classmethod
+    def insert_many(cls, rows: Any, fields: Any = None) -> Any:
+        return PinnedInsert(cls, insert=rows, columns=fields)
+
+    @classmethod
+    def insert_from(cls, query: Any, fields: Any) -> Any:
+        return PinnedInsert(cls, insert=query, columns=[getattr(cls, f) if isinstance(f, str) else f for f in fields])
+
+    @classmethod
+    def raw(cls, sql: str, *params: Any) -> Any:
+        return PinnedRaw(cls, sql, params)
+
+    @peewee.classmethod_only  # type: ignore[arg-type]  # peewee's stubs
+    def delete(cls) -> Any:  # noqa: N805 - it is a class method
+        return PinnedDelete(cls)
+
+    # Its rows.
+
+    def save(self, force_insert: bool = False, only: Any = None) -> Any:
+        admit_here(self)
+        saved = super().save(force_insert, only)
+        self._settle()
+        return saved
+
+    def delete_instance(self, recursive: bool = False, delete_nullable: bool = False) -> Any:
+        admit_here(self)
+        return super().delete_instance(recursive, delete_nullable)
+
+    @classmethod
+    def bulk_create(cls, model_list: Iterable[Any], batch_size: int | None = None) -> Any:
+        rows = _admitted(model_list)
+        super().bulk_create(rows, batch_size)
+        for row in rows:
+            row._settle()
+
+    @classmethod
+    def bulk_update(cls, model_list: Iterable[Any], fields: Any, batch_size: int | None = None) -> Any:
+        return super().bulk_update(_admitted(model_list), fields, batch_size)  # type: ignore[no-untyped-call]
+
+    def copy_to(self, tenant: str, **values: Any) -> Self:
+        """Return an unsaved copy for *tenant*, without the key that its table gives by itself.
+
+        A foreign key to a row of this tenant means nothing in another: *values* must say what it is there.
+
+        Raises:
+            NothingBound: no engine is bound here that knows *tenant*.
+            UnknownTenant, ...: see :meth:`tenantry.Tenantry.use`.
+            WrongTenant: a foreign key refers to a row of this tenant, and *values* do not replace it.
+        """
+        here = bound()
+        if here is None or here.engine is None:
+            raise NothingBound("copy_to()")
+        engine: Any = here.engine
+        pin = engine.database_of(tenant).pin
+        data = {name: value for name, value in self.__data__.items() if name not in values}
+        if self._meta.auto_increment:
+            data.pop(self._meta.primary_key.name, None)  # type: ignore[union-attr]  # there is one
+        for field in self._meta.refs:
+            if not getattr(field.rel_model, "_is_shared", False) and data.get(field.name) is not None:
+                raise WrongTenant(f"{type(self).__name__}.{field.name} of this row", made_in=self._pin, bound=pin)
+        copy = type(self)(__no_default__=True)
+        copy._pin = pin
+        for name, value in {**data, **values}.items():
+            setattr(copy, name, value)
+        return copy
+
+    def __eq__(self, other: Any) -> bool:
+        return bool(super().__eq__(other)) and self._pin == other._pin
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._pin, self.get_id()))  # type: ignore[no-untyped-call]
+
+    def __sql__(self, ctx: Any) -> Any:
+        ctx_pin = getattr(ctx, "pin", None)
+        if ctx_pin is not None:
+            ctx.admit(self)
+        return super().__sql__(ctx)  # type: ignore[no-untyped-call]
+
+    def _settle(self) -> None:
+        """A row that belonged to nobody belongs, once it is saved, to where it was saved."""
+        here = pin_here()
+        if here is not None and (self._pin is None or self._pin.tenant is None):
+            self._pin = here.shared if self._is_shared else here
+
+
+def _admitted(rows: Iterable[Any]) -> list[Any]:
+    rows = list(rows)
+    for row in rows:
+        admit_here(row)
+    return rows
+
+
+class TenantModel(_PinnedModel, metaclass=_ModelBase):
+    """A table that every tenant has one of, in its schema. Its queries need `tenants.use()`.
+
+    >>> class Invoice(TenantModel):
+    ...     total = peewee.DecimalField()
+    """
+
+    class Meta:
+        database = BoundDatabase(tenant_only=True)
+
+
+class SharedModel(_PinnedModel, metaclass=_ModelBase):
+    """A table that all tenants share, in `public` or the schema that its Meta names. Its queries need `use()` or
+    `shared()`.
+
+    Inside a tenant it is used over the tenant's connection, so that one transaction can write both.
+    """
+
+    _is_shared = True
+
+    class Meta:
+        database = BoundDatabase(is_shared=True)
+        schema = "public"
+
+
+def base_of(proxy: BoundDatabase) -> type[peewee.Model]:
+    """Make a base of models whose database is *proxy*, as peewee's ``database.Model`` is."""
+
+    class BaseModel(_PinnedModel, metaclass=_ModelBase):
+        class Meta:
+            database = proxy
+
+    return BaseModel

@@ -1,0 +1,112 @@
+"""Foreign keys, backrefs and many-to-many fields: the ways from one row to another, which end at the tenant."""
+
+# peewee's stubs leave out its private names, which its own subclasses live on.
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import peewee
+
+from tenantry.binding.pins import admit, admit_here
+from tenantry.binding.queries import PinnedManyToMany
+from tenantry.errors import BindingRefused, InvalidModel
+
+
+class _Reference:
+    """A foreign key of a row."""
+
+    def __get__(self, row: Any, kind: Any = None) -> Any:
+        if row is not None:
+            admit_here(row)
+        return super().__get__(row, kind)  # type: ignore[misc]  # a mixin
+
+    def __set__(self, row: Any, value: Any) -> None:
+        if isinstance(value, peewee.Model):
+            _join(row, value)
+        super().__set__(row, value)  # type: ignore[misc]  # a mixin
+
+
+class _Backref:
+    """The rows that refer to a row."""
+
+    def __get__(self, row: Any, kind: Any = None) -> Any:
+        found = super().__get__(row, kind)  # type: ignore[misc]  # a mixin
+        if row is not None:
+            admit_here(row)
+            # The key is in the query: wherever it is run, it must be for this row's tenant.
+            if row._pin is not None and row._pin.tenant is not None:
+                found._pin = row._pin
+        return found
+
+
+class _ManyToMany:
+    """A many-to-many field of a row."""
+
+    def get_query(self, row: Any) -> Any:
+        admit_here(row)
+        found: Any = super().get_query(row)  # type: ignore[misc]  # a mixin
+        found.__class__ = PinnedManyToMany  # peewee names its own class where it makes it.
+        found._pin = row._pin
+        return found
+
+
+def _join(row: Any, other: Any) -> None:
+    """Check that *row* may refer to *other*. One that belongs to nobody yet belongs where what it refers to does.
+
+    Raises:
+        WrongTenant: they are of two tenants.
+    """
+    pin = getattr(other, "_pin", None)
+    if pin is None or pin.tenant is None:
+        return
+    if row._pin is None:
+        row._pin = pin
+    else:
+        admit(other, row._pin)
+
+
+class Metadata(peewee.Metadata):
+    """What peewee knows of a model: its fields are made so that they end at the tenant, and its database stays."""
+
+    def add_field(self, field_name: str, field: Any, set_attribute: bool = True) -> None:
+        if isinstance(field, peewee.ForeignKeyField):
+            self._refuse_shared_to_tenant(field_name, field)
+            field.accessor_class = _pinned(_Reference, field.accessor_class)
+            field.backref_accessor_class = _pinned(_Backref, field.backref_accessor_class)
+        elif isinstance(field, peewee.ManyToManyField):
+            if field._through_model is None:  # type: ignore[attr-defined]  # peewee's stubs
+                raise InvalidModel(
+                    f"{self.model.__name__}.{field_name}",
+                    "peewee would make a plain model for the table between the two: write that model, as a "
+                    "TenantModel with a foreign key to each, and name it: ManyToManyField(..., through_model=...)",
+                )
+            field.accessor_class = _pinned(_ManyToMany, field.accessor_class)
+        super().add_field(field_name, field, set_attribute)
+
+    def set_database(self, database: Any) -> None:
+        raise BindingRefused(f"bind() of {self.model.__name__}")
+
+    @property
+    def schema(self) -> Any:
+        return self._schema  # type: ignore[attr-defined]  # peewee's stubs
+
+    @schema.setter
+    def schema(self, value: Any) -> None:
+        raise BindingRefused(f"setting the schema of {self.model.__name__}")
+
+    def _refuse_shared_to_tenant(self, name: str, field: Any) -> None:
+        other = getattr(field.rel_model, "_meta", None)
+        if self.database.is_shared and other is not None and getattr(other.database, "tenant_only", False):
+            raise InvalidModel(
+                f"{self.model.__name__}.{name}",
+                f"a shared table cannot refer to {field.rel_model.__name__}, of which every tenant has its own",
+            )
+
+
+@functools.cache
+def _pinned(mixin: type, accessor: type) -> type:
+    """Put *mixin* before peewee's *accessor*, or a field's own."""
+    return accessor if issubclass(accessor, mixin) else type(accessor.__name__, (mixin, accessor), {})
