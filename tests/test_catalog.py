@@ -204,6 +204,13 @@ def test_a_tenant_that_is_being_made_is_not_resumed(engine, thousand, sql):
         engine().resume("n5")
 
 
+def test_an_id_that_is_none_is_refused_before_a_new_engine_asks_its_server(server, sql):
+    with Relay(server.url) as relay, contextlib.closing(Tenantry(relay.url)) as tenants:
+        with pytest.raises(InvalidTenantId):
+            tenants.create('x"; drop schema public cascade; --')
+        assert relay.messages == []
+
+
 def test_several_tenants_are_named_by_a_list(engine):
     with pytest.raises(TypeError, match=r"migrate\(\['acme'\]\)"):
         engine().migrate("acme")

@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import functools
 import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ import pytest
 from relay import Relay
 from shop import Customer, Invoice, Plan
 
-from tenantry.context import lease_of
+from tenantry.context import bound, lease_of
 from tenantry.errors import (
     ConnectionLost,
     PoolTimeout,
@@ -261,11 +262,47 @@ def test_a_first_statement_that_fails_aborts_the_transaction_although_that_is_ca
     until = time.monotonic() + 60
     while not tenants.figures().closed and time.monotonic() < until:
         with pytest.raises((peewee.InternalError, ConnectionLost)), tenants.database.atomic():
-            with pytest.raises((peewee.ProgrammingError, peewee.OperationalError, ConnectionLost)):
+            with pytest.raises((peewee.ProgrammingError, peewee.OperationalError)):
                 tenants.database.execute_sql("selec 1")
             Invoice.create(note="a")
     assert tenants.figures().closed, "it never came off"
     assert notes() == []
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, TimeoutError])
+def test_a_first_statement_that_fails_aborts_the_transaction_although_that_is_interrupted(
+    server, make_engine, notes, interrupt
+):
+    def interrupted(*_):
+        raise interrupt
+
+    before = signal.signal(signal.SIGUSR1, interrupted)
+    try:
+        with Relay(server.url) as relay, make_engine(url=relay.url).use("acme"):
+            relay.on_message = lambda message: (
+                b"first_message_failed" in message and os.kill(os.getpid(), signal.SIGUSR1)
+            )
+            with pytest.raises(peewee.InternalError, match="aborted"), bound().database.atomic():
+                with pytest.raises(interrupt):
+                    bound().database.execute_sql("selec 1")
+                Invoice.create(note="a")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert notes() == []
+
+
+def test_a_first_statement_that_fails_tells_its_own_error_although_the_connection_dies_of_what_follows(
+    server, make_engine
+):
+    with Relay(server.url) as relay, make_engine(url=relay.url).use("acme"):
+        relay.on_message = lambda message: b"first_message_failed" in message and relay.cut()
+        with pytest.raises(ConnectionLost), bound().database.atomic():
+            try:
+                bound().database.execute_sql("selec 1")
+            except Exception as error:
+                told = error
+            Invoice.create(note="a")
+        assert isinstance(told, peewee.ProgrammingError)
 
 
 @pytest.mark.parametrize("broken", ["selec 1", "SELECT * FROM nowhere"], ids=["syntax", "no table"])

@@ -20,6 +20,7 @@ from tenantry.databases import SchemaDatabase, TenantDatabase
 from tenantry.errors import CatalogIsReadOnly, NoTenantBound, PoolClosed, TransactionOpen
 from tenantry.forks import ForkSafeLock
 from tenantry.migrations import Outcome, OutcomeState
+from tenantry.naming import tenant_id
 from tenantry.pool import Health, OnConnect, PoolFigures
 
 R = TypeVar("R")
@@ -177,6 +178,7 @@ class Tenantry:
             CatalogIsReadOnly: the application keeps the catalog.
             TransactionOpen: a transaction of a tenant is open here.
         """
+        tenant_id(tenant)  # Before the server is asked, and tenantry's own tables are made.
         catalog = self._own_catalog("create")
         self._refuse_beside_transaction(tenant)
         self._prepare()

@@ -255,6 +255,7 @@ class Wire:
         if isinstance(error, psycopg2.Error):
             _count_lines_from_statement(error, head)
         status = connection.get_transaction_status()
+        died = status == UNKNOWN
         begins = lease is not None and bool(lease.waiting) and (lease.connection is None or lease.session)
         if status == IDLE and lease is not None and begins and _is_of_server(error):
             self._abort(lease, connection)
@@ -267,7 +268,7 @@ class Wire:
             lease = lease or Lease(self.key).keep()
             lease.connection = connection
             lease.waiting.clear()
-        if status == UNKNOWN and isinstance(error, Exception):
+        if died and isinstance(error, Exception):
             raise ConnectionLost(
                 schema=self.schema, in_transaction=lease is not None, reason=_first_line(error)
             ) from error
@@ -285,12 +286,16 @@ class Wire:
         It parses a whole message before it runs any of it, so a syntax error took the BEGIN with it: without this, what
         follows in the block would be committed statement by statement.
         """
-        with contextlib.suppress(psycopg2.Error):
-            scrub = connection.scrub if connection.marked and not lease.session else ""
-            text = scrub + "".join(lease.waiting) + "ROLLBACK TO SAVEPOINT tenantry_first_message_failed"
-            connection.cursor().execute(text, ())
-        if connection.get_transaction_status() == IDLE:
-            connection.close()  # Somebody has cancelled this message too: a dead transaction is an aborted one.
+        scrub = connection.scrub if connection.marked and not lease.session else ""
+        text = scrub + "".join(lease.waiting) + "ROLLBACK TO SAVEPOINT tenantry_first_message_failed"
+        lease.connection = connection
+        lease.waiting.clear()
+        try:
+            with contextlib.suppress(psycopg2.Error):
+                connection.cursor().execute(text, ())
+        finally:
+            if connection.get_transaction_status() != INERROR:
+                connection.close()  # This message was cut off as well: a dead transaction is an aborted one.
 
     def _forget_savepoint(self, lease: Lease, quoted_sid: str) -> bool:
         text = f"SAVEPOINT {quoted_sid};\n"
