@@ -151,6 +151,7 @@ class Bound:
 # The blocks that are open here, from the innermost outwards. A value: contexts that were copied share it.
 _Blocks = tuple[Bound, "_Blocks"] | None
 _blocks: ContextVar[_Blocks] = ContextVar("tenantry_blocks", default=None)
+blocks_here = _blocks.get  # For those who ask for each row, and to whom the first of them will do.
 
 # What the databases believe of this context: peewee's "connected", and its stack of blocks. It ends with the block in
 # which it began.
@@ -160,6 +161,8 @@ beliefs: ContextVar[Any] = ContextVar("tenantry_beliefs", default=None)
 def bound() -> Bound | None:
     """Return what is bound here."""
     blocks = _blocks.get()
+    if blocks is None or blocks[0].frame is None:
+        return blocks and blocks[0]
     # A generator that was closed elsewhere, by another task or the collector, could not take its block away from here.
     while blocks is not None and blocks[0].over and blocks[0].frame is not None:
         blocks = blocks[1]

@@ -21,7 +21,7 @@ from tenantry.binding.queries import (
     PinnedUpdate,
 )
 from tenantry.binding.relations import Metadata
-from tenantry.context import Pin, bound
+from tenantry.context import Pin, blocks_here, bound
 from tenantry.errors import BindingRefused, InvalidModel, NothingBound, WrongTenant
 
 
@@ -69,10 +69,13 @@ class _PinnedModel(peewee.Model):
     _is_shared = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        here = bound()
-        if here is not None:
-            self._pin = here.pin.shared if self._is_shared else here.pin
+        blocks = blocks_here()
+        if blocks is not None:
+            pin = blocks[0].pin
+            self._pin = pin.shared if self._is_shared else pin
         super().__init__(*args, **kwargs)
+
+    _own_init = __init__
 
     @property
     def pinned_name(self) -> str:

@@ -86,7 +86,7 @@ class BoundDatabase(DatabaseProxy):
             GeneratorSuspended: what is bound was bound by a generator, for itself.
         """
         here: Bound | None = bound()
-        if here is not None and here.is_suspended:
+        if here is not None and here.frame is not None and here.is_suspended:
             raise GeneratorSuspended(described(what), generator=here.frame.f_code.co_qualname, bound=here.pin)
         if here is None or (self.engine is not None and here.engine is not self.engine):
             raise NoTenantBound(described(what)) if self.tenant_only else NothingBound(described(what))

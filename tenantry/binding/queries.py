@@ -10,9 +10,10 @@ from typing import Any
 
 import peewee
 
+from tenantry.binding.instances import Instances, is_made_of_fields
 from tenantry.binding.pins import admit, admit_here, pin_here
 from tenantry.binding.proxy import BoundDatabase, described
-from tenantry.context import Pin, bound, bound_to
+from tenantry.context import Pin, blocks_here, bound_to
 from tenantry.databases import SchemaDatabase
 from tenantry.errors import BindingRefused
 
@@ -29,7 +30,8 @@ class Pinned:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._pin = pin_here()
+        blocks = blocks_here()
+        self._pin = blocks[0].pin if blocks is not None else None
 
     @property
     def pinned_name(self) -> str:
@@ -41,35 +43,33 @@ class Pinned:
 
     def __sql__(self, ctx: Any) -> Any:
         pin = getattr(ctx, "pin", None)  # Of the database that is to run it. Who only looks at the SQL has none.
-        if pin is not None:
+        if pin is not None and pin is not self._pin:
             admit(self, pin)
         return super().__sql__(ctx)  # type: ignore[misc]  # a mixin
 
     def _execute(self, database: Any) -> Any:
-        database = _admitted(database, "execute()")
         if type(database) is BoundDatabase:
             database = database.current(self)
+            if self._pin is database.pin:
+                return super()._execute(database)  # type: ignore[misc]  # a mixin
+        return self._execute_on(_admitted(database, "execute()"))
+
+    def _execute_on(self, database: Any) -> Any:
         admit(self, database.pin)
-        if self._pin != database.pin:
+        if self._pin is not database.pin:
             own: Any = self.clone()  # type: ignore[attr-defined]  # a mixin
             own._pin = database.pin
-            return own._execute(database)
-        here = bound()
-        if here is not None and here.pin == self._pin:
+            return own._execute_on(database)
+        if pin_here() is database.pin:
             return super()._execute(database)  # type: ignore[misc]  # a mixin
-        return self._execute_elsewhere(database)
-
-    def _execute_elsewhere(self, database: Any) -> Any:
-        """Run it on a database that is not the bound one, and make its rows there."""
-        with bound_to(database):
+        with bound_to(database):  # So that its rows are made there.
             result = super()._execute(database)  # type: ignore[misc]  # a mixin
             if isinstance(result, PinnedRows):
                 result.fill_cache()
             return result
 
     def _get_cursor_wrapper(self, cursor: Any) -> PinnedRows:
-        rows = super()._get_cursor_wrapper(cursor)  # type: ignore[misc]  # a mixin
-        return PinnedRows(rows, self._pin or pin_here(), self.pinned_name)
+        return PinnedRows(super()._get_cursor_wrapper(cursor), self._pin or pin_here())  # type: ignore[misc]  # a mixin
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.execute())  # type: ignore[attr-defined]  # a mixin
@@ -84,17 +84,23 @@ class Pinned:
 class PinnedRows:
     """peewee's rows of a query, fetched and kept: they come to nobody but whose they are."""
 
-    __slots__ = ("_pin", "_rows", "pinned_name")
+    __slots__ = ("_pin", "_rows")
 
-    def __init__(self, rows: Any, pin: Pin | None, name: str) -> None:
-        self._rows, self._pin, self.pinned_name = rows, pin, name
+    def __init__(self, rows: Any, pin: Pin | None) -> None:
+        self._rows, self._pin = rows, pin
+
+    @property
+    def pinned_name(self) -> str:
+        """What an error calls it."""
+        model = getattr(self._rows, "model", None)
+        return f"this result of {model.__name__}" if isinstance(model, type) else "this result"
 
     def __iter__(self) -> Iterator[Any]:
-        return PinnedIterator(iter(self._rows), self._pin, self.pinned_name)
+        return PinnedIterator(self, self._rows, keep=True)
 
     def iterator(self) -> Iterator[Any]:
         """Go through the rows without keeping them."""
-        return PinnedIterator(self._rows.iterator(), self._pin, self.pinned_name)
+        return PinnedIterator(self, self._rows, keep=False)
 
     def __getitem__(self, index: Any) -> Any:
         admit_here(self)
@@ -109,21 +115,33 @@ class PinnedRows:
 
 
 class PinnedIterator:
-    """An iterator that stands still where another tenant is bound, and can go on where it began."""
+    """An iterator that refuses where another tenant is bound, and goes on where it stood when its own is back.
 
-    __slots__ = ("_pin", "_rows", "pinned_name")
+    It does what peewee's does, in as many calls.
+    """
 
-    def __init__(self, rows: Iterator[Any], pin: Pin | None, name: str) -> None:
-        self._rows, self._pin, self.pinned_name = rows, pin, name
+    __slots__ = ("_index", "_keep", "_pin", "_pinned", "_rows")
+
+    def __init__(self, pinned: PinnedRows, rows: Any, *, keep: bool) -> None:
+        self._pinned, self._pin, self._rows, self._keep = pinned, pinned._pin, rows, keep
+        self._index = 0
 
     def __iter__(self) -> PinnedIterator:
         return self
 
     def __next__(self) -> Any:
-        here = bound()
-        if here is not None and here.pin is not self._pin:
-            admit(self, here.pin)
-        return next(self._rows)
+        blocks = blocks_here()
+        if blocks is not None and blocks[0].pin is not self._pin:
+            admit_here(self._pinned)
+        index, rows = self._index, self._rows
+        if self._keep and index < rows.count:
+            self._index = index + 1
+            return rows.row_cache[index]
+        if rows.populated:
+            raise StopIteration
+        row = rows.iterate(self._keep)
+        self._index = index + 1
+        return row
 
 
 def _admitted(database: Any, what: str) -> Any:
@@ -167,6 +185,15 @@ class _Combined(Pinned):
 
 class PinnedSelect(_Combined, peewee.ModelSelect):
     """peewee's query of a model."""
+
+    _from_list: list[Any]
+    _joins: dict[Any, Any]
+    _returning: Any
+
+    def _get_model_cursor_wrapper(self, cursor: Any) -> Any:
+        if len(self._from_list) == 1 and not self._joins and is_made_of_fields(self.model):
+            return Instances(cursor, self.model, self._returning, self._pin)
+        return super()._get_model_cursor_wrapper(cursor)  # type: ignore[misc]  # peewee's stubs
 
 
 class PinnedCompound(_Combined, peewee.ModelCompoundSelectQuery):  # type: ignore[misc]  # its bases disagree

@@ -1,32 +1,18 @@
-"""Foreign keys, backrefs and many-to-many fields: the ways from one row to another, which end at the tenant."""
+"""What peewee knows of a model, and the ways from a row to those that refer to it: they end at the tenant."""
 
 # peewee's stubs leave out its private names, which its own subclasses live on.
 # pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import peewee
 
-from tenantry.binding.pins import admit, admit_here
+from tenantry.binding.foreign_keys import ForeignKey, with_pins
+from tenantry.binding.pins import admit_here
 from tenantry.binding.queries import PinnedManyToMany
 from tenantry.errors import BindingRefused, InvalidModel
-
-
-class _Reference:
-    """A foreign key of a row."""
-
-    def __get__(self, row: Any, kind: Any = None) -> Any:
-        if row is not None:
-            admit_here(row)
-        return super().__get__(row, kind)  # type: ignore[misc]  # a mixin
-
-    def __set__(self, row: Any, value: Any) -> None:
-        if isinstance(value, peewee.Model):
-            _join(row, value)
-        super().__set__(row, value)  # type: ignore[misc]  # a mixin
 
 
 class _Backref:
@@ -53,29 +39,14 @@ class _ManyToMany:
         return found
 
 
-def _join(row: Any, other: Any) -> None:
-    """Check that *row* may refer to *other*. One that belongs to nobody yet belongs where what it refers to does.
-
-    Raises:
-        WrongTenant: they are of two tenants.
-    """
-    pin = getattr(other, "_pin", None)
-    if pin is None or pin.tenant is None:
-        return
-    if row._pin is None:
-        row._pin = pin
-    else:
-        admit(other, row._pin)
-
-
 class Metadata(peewee.Metadata):
     """What peewee knows of a model: its fields are made so that they end at the tenant, and its database stays."""
 
     def add_field(self, field_name: str, field: Any, set_attribute: bool = True) -> None:
         if isinstance(field, peewee.ForeignKeyField):
             self._refuse_shared_to_tenant(field_name, field)
-            field.accessor_class = _pinned(_Reference, field.accessor_class)
-            field.backref_accessor_class = _pinned(_Backref, field.backref_accessor_class)
+            field.accessor_class = with_pins(ForeignKey, field.accessor_class)
+            field.backref_accessor_class = with_pins(_Backref, field.backref_accessor_class)
         elif isinstance(field, peewee.ManyToManyField):
             if field._through_model is None:  # type: ignore[attr-defined]  # peewee's stubs
                 raise InvalidModel(
@@ -83,7 +54,7 @@ class Metadata(peewee.Metadata):
                     "peewee would make a plain model for the table between the two: write that model, as a "
                     "TenantModel with a foreign key to each, and name it: ManyToManyField(..., through_model=...)",
                 )
-            field.accessor_class = _pinned(_ManyToMany, field.accessor_class)
+            field.accessor_class = with_pins(_ManyToMany, field.accessor_class)
         super().add_field(field_name, field, set_attribute)
 
     def set_database(self, database: Any) -> None:
@@ -104,9 +75,3 @@ class Metadata(peewee.Metadata):
                 f"{self.model.__name__}.{name}",
                 f"a shared table cannot refer to {field.rel_model.__name__}, of which every tenant has its own",
             )
-
-
-@functools.cache
-def _pinned(mixin: type, accessor: type) -> type:
-    """Put *mixin* before peewee's *accessor*, or a field's own."""
-    return accessor if issubclass(accessor, mixin) else type(accessor.__name__, (mixin, accessor), {})
