@@ -254,6 +254,11 @@ def nothing_open() -> bool:
     return _lease.get() is None
 
 
+def is_alone(lease: Lease | None) -> bool:
+    """Say whether nothing but *lease* was begun around here: what most first statements find."""
+    return _lease.get() is lease and (lease is None or lease.outer is None)
+
+
 def open_leases() -> Iterator[Lease]:
     """Go through what this context has open, the innermost first."""
     lease = _lease.get()

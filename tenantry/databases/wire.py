@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg2
 
-from tenantry.context import Lease, lease_of, nothing_open, open_leases
+from tenantry.context import Lease, is_alone, lease_of, open_leases
 from tenantry.databases.prefix import Prefix
 from tenantry.databases.rows import Row, Rows
 from tenantry.errors import ConnectionLost, SessionRequired
@@ -55,7 +55,7 @@ class Wire:
         connection = lease.connection if lease is not None else None
         fresh = connection is None
         if connection is None:
-            connection = self.pool.take(self.schema) if patient and nothing_open() else self.take(patient=patient)
+            connection = self.pool.take(self.schema) if patient and is_alone(lease) else self.take(patient=patient)
         head = self.prefix.alone if lease is None and not connection.marked else self._head(lease, connection, fresh)
         marked = marks or (connection.marked and not fresh)
         try:
