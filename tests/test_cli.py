@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -1006,6 +1007,24 @@ def test_the_password_is_not_among_the_arguments_of_psql(monkeypatch, capfd):
     ((words, environment),) = seen
     assert "S3cret" not in " ".join(words)
     assert environment["PGPASSWORD"] == "S3cret"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:S3cret@[::1/shop",
+        "postgresql://app:50%S3cret@db",
+        "postgresql://app:S3/cret@db",
+        "postgresql://app:S3cret@db:5_499/shop",
+        "host=db password=S3cret shop",
+    ],
+)
+def test_psql_refuses_a_url_that_cannot_work_and_shows_no_password(run, url):
+    ran = run("db", "psql", "--url", url)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert "***" in ran.err
+    assert not re.search("S3|cret", ran.err)
 
 
 # Streams and signals.

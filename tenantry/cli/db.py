@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extensions import make_dsn
 
 from tenantry import embedded
 from tenantry.cli.answer import ERROR, Answer, Table
@@ -23,6 +23,7 @@ from tenantry.cli.screen import Screen
 from tenantry.config import Config, load, masked, require_url
 from tenantry.errors import ConfigError, UsageError
 from tenantry.naming import quoted
+from tenantry.pool import parameters_of
 
 app = App(name="db", help="The embedded PostgreSQL, and psql.")
 
@@ -121,7 +122,7 @@ def _schema_option(tenant: str, settings: dict[str, object]) -> dict[str, str]:
 
 
 def _run_psql(url: str, arguments: tuple[str, ...], environment: dict[str, str]) -> int:
-    parameters = parse_dsn(url)
+    parameters = parameters_of(url)
     password = parameters.pop("password", None)  # Not as an argument: everybody may read those.
     secret = {} if password is None else {"PGPASSWORD": password}
     command = [_program(), "--dbname", make_dsn(**parameters), *arguments]
