@@ -511,6 +511,24 @@ def test_what_the_application_prints_at_its_import_is_no_data(run):
     assert (ran.json["tenants"], ran.err) == ([], "hello\n")
 
 
+def test_what_a_migration_prints_is_no_data(run):
+    write("migrations/tenant/0001_talks.py", "def up(m, db):\n    print('hello from', m)\n    m.sql('SELECT 1')\n")
+    created, ran = run("tenant", "create", "acme", "acme2", "--json"), run("migrate", "up", "--json")
+    assert [each["id"] for each in created.json["tenants"]] == ["acme", "acme2"]
+    assert ran.json["counts"] == {"up_to_date": 2}
+    assert created.err.count("hello from") == 2
+
+
+def test_those_made_before_an_error_are_data_whatever_a_migration_prints(run):
+    run("tenant", "create", "acme")
+    write("migrations/tenant/0001_talks.py", "def up(m, db):\n    print('hello')\n")
+    ran = run("tenant", "create", "globex", "acme")
+    assert (ran.rows, ran.err) == (
+        [["globex", "active", "cli_globex", ""]],
+        "hello\nerror: tenant 'acme' exists already\n",
+    )
+
+
 def test_the_outcome_of_a_failed_tenant_has_its_error_in_json(run, migrations):
     run("tenant", "create", "acme")
     write("migrations/tenant/0002_wrong.sql", "\nSELECT wrong;")
@@ -623,6 +641,60 @@ def test_a_flag_that_the_program_overrules_is_refused(run, server):
     ran = run("tenant", "list", "--url", "postgresql://localhost:1/nowhere")
     assert ran.status == 2
     assert "--url would do nothing" in ran.err
+
+
+def owned(name, arguments):
+    """Write an application whose engine is made with *arguments*, and name it in the configuration."""
+    write(f"{name}.py", f"from tenantry import Tenantry\ntenants = Tenantry({arguments})\n")
+    write("tenantry.toml", f'app = "{name}:tenants"')
+
+
+def test_psql_opens_the_server_that_the_program_names(server):
+    owned("shop_own_a", repr(server.admin_url))
+    with command("db", "psql", "--", "-Atc", "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") as process:
+        assert process.communicate()[0] == "t\n"
+
+
+def test_psql_finds_a_tenant_where_the_program_keeps_it(run, server):
+    owned("shop_own_b", f"{server.url!r}, schema_prefix='cli_own_'")
+    run("tenant", "create", "acme")
+    with command("db", "psql", "--tenant", "acme", "--", "-Atc", "SELECT current_schema()") as process:
+        assert process.communicate()[0] == "cli_own_acme\n"
+
+
+def test_the_url_is_that_of_the_program_whether_a_server_is_there_or_not(run):
+    owned("shop_own_c", "'postgresql://localhost:1/own'")
+    assert run("db", "url").out == "postgresql://localhost:1/own\n"
+
+
+def test_a_new_migration_is_written_where_the_program_reads_them(run):
+    owned("shop_own_d", "'postgresql://localhost:1/own', migrations='other'")
+    assert run("migrate", "new", "notes").out == "other/tenant/0001_notes.sql\n"
+    assert not Path("migrations").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["db", each, "--url", "embedded:"] for each in ("start", "stop", "status", "url", "psql")),
+        ["migrate", "new", "notes", "--migrations", "here"],
+    ],
+    ids=" ".join,
+)
+def test_a_flag_that_the_program_overrules_is_refused_without_a_server_too(run, words):
+    owned("shop_own_e", "'embedded:own', migrations='other'")
+    ran = run(*words)
+    assert (ran.status, ran.out) == (2, "")
+    assert f"{words[-2]} would do nothing" in ran.err
+    assert not Path("own").exists()
+
+
+def test_a_flag_holds_where_the_program_passes_nothing(run):
+    owned("shop_own_f", "")
+    assert run("db", "url", "--url", "postgresql://localhost:1/flag").out == "postgresql://localhost:1/flag\n"
+    assert run("migrate", "new", "notes", "--migrations", "here").out == "here/tenant/0001_notes.sql\n"
+    ran = run("db", "start", "--url", "postgresql://localhost:1/flag")
+    assert "(flag --url)" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -948,7 +1020,7 @@ def embedded(monkeypatch):
     yield
     with command("db", "stop") as process:
         process.wait()
-    for home in [Path(".tenantry/pg")]:
+    for home in (Path(".tenantry/pg"), Path("own")):
         location = home / "location"
         if location.exists():
             shutil.rmtree(location.read_text().splitlines()[0], ignore_errors=True)
@@ -973,6 +1045,15 @@ def test_the_embedded_server_is_started_looked_at_and_stopped(run, embedded):
     assert (run("doctor", "--production").status, states(run("doctor", "--production"))["embedded"]) == (1, "fail")
     assert run("db", "stop").out == "stopped\n"
     assert run("db", "stop").out == "it was not running\n"
+
+
+def test_the_embedded_server_of_the_program_is_started_looked_at_and_stopped(run, embedded):
+    owned("shop_own_g", "'embedded:own'")
+    assert dict(run("db", "start").rows)["state"] == "running"
+    assert run("db", "url").out == f"{dict(run('db', 'status').rows)['url']}\n"
+    assert Path("own").exists()
+    assert run("db", "stop").out == "stopped\n"
+    assert not Path(".tenantry").exists()
 
 
 @pytest.mark.parametrize("what", ["start", "stop", "status"])

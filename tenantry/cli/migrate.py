@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from tenantry import Tenantry
 from tenantry.cli import fleet
 from tenantry.cli.answer import DONE, LOCKED, PENDING, SOME_FAILED, Answer, Table
-from tenantry.cli.engine import engine
+from tenantry.cli.engine import configuration, engine
 from tenantry.cli.flags import FOLDER, PROJECT, RUN, FolderFlags, ProjectFlags, RunFlags
 from tenantry.cli.progress import progress
 from tenantry.cli.render import error_data, shown_path
@@ -33,7 +33,8 @@ def new(
     flags: FolderFlags = FOLDER,
 ) -> Answer:
     """Write the next migration, empty, and print its path."""
-    folder = load(flags=flags.settings()).migrations / ("shared" if shared else "tenant")
+    with configuration(flags.settings()) as config:
+        folder = config.migrations / ("shared" if shared else "tenant")
     whom = "the shared schema, once" if shared else "every tenant: names without a schema are the tenant's own"
     path = new_file(folder, name, f"-- SQL for {whom}.\n")
     return Answer(data={"path": path}, text=shown_path(path))

@@ -14,6 +14,7 @@ class Screen:
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
+        self._out = sys.stdout  # As it is now: while an application works, what it prints is led elsewhere.
 
     @property
     def asks(self) -> bool:
@@ -38,13 +39,13 @@ class Screen:
     def show(self, answer: Answer) -> int:
         """Print what a command answers, and return its status."""
         if self.json:
-            print(render.as_json(answer.data), flush=True)
+            print(render.as_json(answer.data), file=self._out, flush=True)
             return answer.status
         if answer.table is not None:
-            render.show_table(answer.table, sys.stdout)
+            render.show_table(answer.table, self._out)
         if answer.text:
-            print(answer.text)
-        sys.stdout.flush()  # Before the notes, in one terminal.
+            print(answer.text, file=self._out)
+        self._out.flush()  # Before the notes, in one terminal.
         for note in answer.notes:
             self.note(note)
         return answer.status
