@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -830,6 +831,39 @@ def test_init_writes_no_example_beside_models_or_migrations_and_says_so(run, pat
     assert {str(each) for each in Path().rglob("*.*")} == {"tenantry.toml", path}
 
 
+@pytest.mark.parametrize("path", ["migrations", "migrations/shared", "migrations/tenant"])
+def test_init_leaves_a_file_alone_where_a_folder_would_be(run, path):
+    write(path, "mine = True")
+    ran = run("init")
+    assert (ran.status, ran.out) == (0, f"wrote  tenantry.toml\nleft   {path}\n")
+    assert not Path("models.py").exists()
+
+
+@pytest.mark.parametrize("path", ["models.py", "models/__init__.py", "migrations", "migrations/tenant"])
+def test_init_leaves_a_link_alone_that_leads_nowhere(run, path):
+    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).symlink_to("nowhere")
+    ran = run("init")
+    assert (ran.status, ran.out) == (0, f"wrote  tenantry.toml\nleft   {path}\n")
+    assert not Path("nowhere").exists()
+
+
+def test_init_leaves_a_file_alone_above_the_folder_that_is_configured(run):
+    write("pyproject.toml", '[tool.tenantry]\nmigrations = "db/own/sql"\n')
+    write("db", "mine = True")
+    assert run("init").out == "left   pyproject.toml\nleft   db\n"
+
+
+def test_init_that_is_broken_off_has_not_written_the_configuration(run):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limit[1]))  # As on a disk that is full.
+    try:
+        ran = run("init")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert (ran.status, Path("tenantry.toml").exists()) == (1, False)
+
+
 def test_after_an_init_without_an_example_commands_work_without_an_object(run, migrations):
     run("init")
     assert run("tenant", "create", "acme").status == 0
@@ -1010,6 +1044,22 @@ def test_doctor_fails_on_a_catalog_that_it_may_not_read(run, sql):
     assert (ran.status, states(ran)["catalog"]) == (1, "fail")
 
 
+def test_doctor_fails_on_a_history_that_it_may_not_read(run, migrations, sql):
+    run("tenant", "create", "acme")
+    sql("ALTER TABLE tenantry.schemas OWNER TO CURRENT_USER; REVOKE ALL ON tenantry.schemas FROM PUBLIC, tenantry_test")
+    ran = run("doctor")
+    (row,) = [row for row in ran.rows if row[1] == "pending"]
+    assert (ran.status, row[0], row[3]) == (1, "fail", "may the role read tenantry.schemas?")
+    assert "permission denied" in row[2]
+
+
+@pytest.mark.parametrize("file", ["migrations/tenant/notes.txt", "migrations/shared/0001_a.sql/x"])
+def test_doctor_tells_once_of_files_that_cannot_be_read(run, file):
+    write(file, "")
+    run("tenant", "create", "acme")
+    assert [row[1] for row in run("doctor").rows if row[0] == "fail"] == ["migrations"]
+
+
 # The embedded server.
 
 
@@ -1179,6 +1229,17 @@ def test_a_reader_that_goes_away_is_no_traceback(run):
         os.close(theirs)
         err = process.communicate()[1]
     assert (process.returncode, err) == (141, "")
+
+
+@pytest.mark.parametrize("json", [[], ["--json"]], ids=["text", "json"])
+def test_an_error_is_told_though_the_reader_of_what_was_done_before_it_went_away(run, json):
+    run("tenant", "create", "acme")
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with command("tenant", "create", "globex", "acme", *json, stdout=theirs) as process:
+        os.close(theirs)
+        err = process.communicate()[1]
+    assert (process.returncode, "tenant 'acme' exists already" in err, "Pipe" in err) == (1, True, False)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 
@@ -49,6 +50,17 @@ class Screen:
         for note in answer.notes:
             self.note(note)
         return answer.status
+
+    def show_before_an_error(self, answer: Answer) -> None:
+        """Print what was done before an error that is to be told next, even if the reader of this has gone."""
+        try:
+            self.show(answer)
+        except BrokenPipeError:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Lead stdout, whose reader has gone, into nothing: Python writes what is left when it ends, and would fail."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
 
     def fail(self, error: BaseException, *, unexpected: bool = False) -> None:
         """Print *error*; its traceback, too, when nobody has expected it."""
