@@ -530,6 +530,14 @@ def test_those_made_before_an_error_are_data_whatever_a_migration_prints(run):
     )
 
 
+def test_a_state_has_one_spelling_in_json_and_words_for_people(run, migrations):
+    run("tenant", "create", "acme")
+    found, outcome = run("migrate", "status", "--json").json["schemas"], run("migrate", "up", "--json").json
+    assert {each["state"] for each in found + outcome["outcomes"]} == {"up_to_date"} == outcome["counts"].keys()
+    assert [row[1] for row in run("migrate", "status").rows] == ["up to date"] * 2
+    assert run("migrate", "up").rows == [["up to date", "2"]]
+
+
 def test_the_outcome_of_a_failed_tenant_has_its_error_in_json(run, migrations):
     run("tenant", "create", "acme")
     write("migrations/tenant/0002_wrong.sql", "\nSELECT wrong;")
@@ -1166,6 +1174,11 @@ def test_help_names_every_group_and_costs_no_server(run, monkeypatch):
     ran = run("--help")
     assert ran.status == 0
     assert all(name in ran.out for name in ("init", "demo", "doctor", "config", "tenant", "migrate", "db", "--json"))
+
+
+@pytest.mark.parametrize("words", [["--help"], ["db", "psql", "--help"], ["migrate", "up", "--help"]], ids=" ".join)
+def test_no_help_promises_json_of_psql(run, words):
+    assert "Every command but db psql takes --json." in run(*words).out
 
 
 def test_the_version_is_that_of_the_package(run):

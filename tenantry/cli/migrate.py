@@ -20,7 +20,6 @@ from tenantry.migrations import Outcome, OutcomeState, new_file
 
 app = App(name="migrate", help="Migrations: write, apply and compare them.")
 
-_SAID = {OutcomeState.UP_TO_DATE: "up to date"}
 _AGAIN = {OutcomeState.FAILED: "that is mended", OutcomeState.DEFERRED: "the locks are free"}
 
 
@@ -36,7 +35,7 @@ def new(
     with configuration(flags.settings()) as config:
         folder = config.migrations / ("shared" if shared else "tenant")
     whom = "the shared schema, once" if shared else "every tenant: names without a schema are the tenant's own"
-    path = new_file(folder, name, f"-- SQL for {whom}.\n")
+    path = new_file(folder, name, text=f"-- SQL for {whom}.\n")
     return Answer(data={"path": path}, text=shown_path(path))
 
 
@@ -75,7 +74,7 @@ def _came_of(outcomes: list[Outcome], names: dict[str, str]) -> Answer:
             "counts": {state.value: number for state, number in fleet.counts(outcomes)},
             "outcomes": [_data(outcome, names) for outcome in outcomes],
         },
-        table=Table(("schemas", "count"), [(_SAID.get(state, state), n) for state, n in fleet.counts(outcomes)]),
+        table=Table(("schemas", "count"), [*fleet.counts(outcomes)]),
         notes=(*map(str, failures), *advice),
         status=SOME_FAILED if OutcomeState.FAILED in states else by_locks,
     )
