@@ -14,7 +14,7 @@ from tenantry.app.parts import Parts
 from tenantry.app.use import Use
 from tenantry.binding import BoundDatabase
 from tenantry.catalog import Catalog, State, TableCatalog, Tenant, admit, find
-from tenantry.config import Settings, check, load
+from tenantry.config import Config, Settings, check, load
 from tenantry.context import Bound, bound, bound_to, nothing_open, open_leases
 from tenantry.databases import SchemaDatabase, TenantDatabase
 from tenantry.errors import CatalogIsReadOnly, NoTenantBound, PoolClosed, TransactionOpen
@@ -65,6 +65,15 @@ class Tenantry:
         self._built: Parts | None = None
         self._closed = self._prepared = False
         self._building = ForkSafeLock()
+
+    @property
+    def config(self) -> Config:
+        """Every setting with its source, as it would be at the first use now, or was then. Nothing is opened.
+
+        Raises:
+            ConfigError: the configuration cannot work.
+        """
+        return self._built.config if self._built is not None else load(given=self._given)
 
     @property
     def parts(self) -> Parts:
@@ -300,7 +309,7 @@ class Tenantry:
                 raise PoolClosed
             if self._built is None:
                 self._built = Parts(
-                    load(given=self._given),
+                    self.config,
                     catalog=self._catalog,
                     hooks=self._hooks,
                     query_hooks=self.query_hooks,

@@ -17,7 +17,7 @@ from tenantry.cli.connection import RoleFacts, connected, facts
 from tenantry.cli.engine import engine
 from tenantry.cli.flags import PROJECT, ProjectFlags
 from tenantry.config import Config, masked, require_url
-from tenantry.errors import ConfigError, TenantryError
+from tenantry.errors import ConfigError, MigrationError, TenantryError
 
 OLDEST = 14_00_00  # The oldest PostgreSQL that is tested.
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -130,8 +130,11 @@ def _of_tenants(tenants: Tenantry) -> Iterator[Check]:
         return
     try:
         found = fleet.standings(tenants)
-    except _CALM:
+    except (ConfigError, MigrationError, OSError):
         return  # The files cannot be read: that is told by the check of the migrations.
+    except _CALM as error:
+        yield _failure("pending", error, "may the role read tenantry.schemas?")
+        return
     behind = [each for each in found if each.state == fleet.BEHIND]
     edited = [each for each in found if each.state == fleet.EDITED]
     if behind:

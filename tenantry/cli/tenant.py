@@ -43,7 +43,7 @@ def create(
                 made.append(tenants.create(each, labels=labels))
         except BaseException:  # Ctrl-C as well: whatever ends this, those that were made are there.
             if made:
-                screen.show(_listed(made))
+                screen.show_before_an_error(_listed(made))
             raise
     return _listed(made)
 

@@ -178,7 +178,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     def get_sql_context(self, **context_options: Any) -> Any:
         if context_options:  # Whoever has options of their own gets peewee's own rendering of them.
             return super().get_sql_context(**context_options)
-        # peewee asks itself for the same eleven options at each query.
+        # peewee asks itself for the same options at each query.
         if self._sql_options is None:
             self._sql_options = self.get_context_options()
         return Rendering(self._sql_options, self.pin)

@@ -48,6 +48,9 @@ _PASSES = re.compile(
     re.IGNORECASE,
 )
 
+# As libpq reads it: ASCII digits, with blanks around and a sign before them.
+_PORT = re.compile(r"\s*\+?0*[1-9]\d{0,4}\s*", re.ASCII)
+
 OnConnect = Callable[[psycopg2.extensions.connection], None]
 
 
@@ -150,7 +153,7 @@ class Address:
 
     def __init__(self, url: str, settings: PoolSettings, on_connect: OnConnect | None) -> None:
         self._settings, self._on_connect = settings, on_connect
-        self._parameters = _parameters(url, settings.wait_s)
+        self._parameters = _with_defaults(parameters_of(url), settings.wait_s)
 
     def __str__(self) -> str:  # Without the password.
         host = self._parameters.get("host") or "the local socket"
@@ -206,19 +209,47 @@ class Address:
             raise UnsafeDefaultPath(role=role, database=str(self._parameters.get("dbname", role)), path=path)
 
 
-def _parameters(url: str, wait_s: float) -> dict[str, Any]:
+def parameters_of(url: str) -> dict[str, str]:
+    """Read *url* as libpq does, and return its parameters: the password among them.
+
+    Raises:
+        ConfigError: it is not the URL of a database, or not the one that was meant. No password is shown.
+    """
+    if _has_a_stray_at(url):
+        raise ConfigError(
+            f"{masked(url)!r} has a @ too many: in a password, or a name, a @ is written as %40 and a / as %2F"
+        )
     try:
-        given = psycopg2.extensions.parse_dsn(url)
+        found = psycopg2.extensions.parse_dsn(url)
     except psycopg2.ProgrammingError:  # Its text is not passed on: it quotes the URL, password and all.
         raise ConfigError(
             f"{masked(url)!r} is not the URL of a database: it looks like postgresql://user@host/database"
         ) from None
-    if not all(map(_is_port, given.get("port", "").split(","))):  # One for each host, or one for all of them.
+    if not all(map(_is_port, found.get("port", "").split(","))):  # One for each host, or one for all of them.
         # It is not shown by itself: it may be the beginning of a password.
         raise ConfigError(
             f"{masked(url)!r} has a port that is none: it is a number from 1 to 65535, and a / in a password is "
             "written as %2F"
         )
+    return found
+
+
+def _has_a_stray_at(url: str) -> bool:
+    """Say whether there is a @ before the parameters that does not end the login: libpq takes it as a part of the host
+    or of the database's name, and both end up in messages.
+    """
+    if not url.startswith(("postgresql://", "postgres://")):
+        return False
+    rest = url.partition("://")[2]
+    login, at, behind = rest.partition("@")  # The login ends with the first @, unless a / comes before that.
+    return "@" in (behind if at and "/" not in login else rest).partition("?")[0]
+
+
+def _is_port(text: str) -> bool:
+    return not text or (_PORT.fullmatch(text) is not None and int(text) < 2**16)
+
+
+def _with_defaults(given: dict[str, str], wait_s: float) -> dict[str, Any]:
     defaults = {
         "connect_timeout": max(2, round(wait_s)),  # libpq takes 1 as 2.
         "keepalives_idle": 30,
@@ -231,10 +262,3 @@ def _parameters(url: str, wait_s: float) -> dict[str, Any]:
         "gssencmode": "disable",
     }
     return defaults | given
-
-
-def _is_port(text: str) -> bool:
-    try:
-        return not text or 0 < int(text) < 2**16
-    except ValueError:
-        return False
