@@ -1061,6 +1061,43 @@ def test_doctor_fails_on_a_history_that_it_may_not_read(run, migrations, sql):
     assert "permission denied" in row[2]
 
 
+def test_doctor_finds_nothing_where_tenants_keep_to_themselves(run, migrations):
+    run("migrate", "up")
+    run("tenant", "create", "acme", "globex")
+    assert "nothing in 2 tenants' schemas leads out of them" in run("doctor").out
+
+
+def test_doctor_fails_on_a_key_into_another_tenant(run, migrations, sql):
+    run("migrate", "up")
+    run("tenant", "create", "acme", "globex")
+    sql("ALTER TABLE cli_globex.invoice ADD other int REFERENCES cli_acme.invoice")
+    ran = run("doctor")
+    (row,) = [row for row in ran.rows if row[1] == "isolation"]
+    assert (ran.status, row[0]) == (1, "fail")
+    assert "cli_globex: constraint invoice_other_fkey of invoice refers to another schema" in row[2]
+
+
+def test_doctor_says_once_what_is_in_every_schema_with_the_cure_of_the_first(run, sql, migrations):
+    run("migrate", "up")
+    run("tenant", "create", "acme", "globex", "initech")
+    for schema in ("acme", "globex", "initech"):
+        body = "LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"
+        sql(f"CREATE FUNCTION cli_{schema}.total() RETURNS int {body}")
+    (row,) = [row for row in run("doctor").rows if row[1] == "isolation"]
+    assert row[2].startswith("cli_acme: function total runs with its owner's rights")
+    assert row[2].endswith("(and in 2 more schemas)")
+    assert row[3].startswith('ALTER FUNCTION "cli_acme"."total"() SET search_path')
+
+
+def test_doctor_says_whether_every_role_may_make_temporary_tables(run, sql):
+    assert "REVOKE TEMP ON DATABASE" in next(row for row in run("doctor").rows if row[1] == "temp")[3]
+    sql("REVOKE TEMP ON DATABASE tenantry_test FROM PUBLIC")
+    try:
+        assert "not every role" in next(row for row in run("doctor").rows if row[1] == "temp")[2]
+    finally:
+        sql("GRANT TEMP ON DATABASE tenantry_test TO PUBLIC")
+
+
 @pytest.mark.parametrize("file", ["migrations/tenant/notes.txt", "migrations/shared/0001_a.sql/x"])
 def test_doctor_tells_once_of_files_that_cannot_be_read(run, file):
     write(file, "")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import peewee
 import psycopg2
 from cyclopts import Parameter
 
-from tenantry import Tenantry, embedded
+from tenantry import SharedModel, State, Tenantry, embedded
 from tenantry.cli import fleet
 from tenantry.cli.answer import DONE, ERROR, USAGE, Answer, Table
 from tenantry.cli.connection import RoleFacts, connected, facts
@@ -18,6 +18,8 @@ from tenantry.cli.engine import engine
 from tenantry.cli.flags import PROJECT, ProjectFlags
 from tenantry.config import Config, masked, require_url
 from tenantry.errors import ConfigError, MigrationError, TenantryError
+from tenantry.inspection import Danger, Finding, inspect
+from tenantry.naming import SchemaName
 
 OLDEST = 14_00_00  # The oldest PostgreSQL that is tested.
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -119,15 +121,21 @@ def _of_role(found: RoleFacts, config: Config) -> Iterator[Check]:
         yield Check(WARN, "public", "every role may create tables and functions in public", cure)
     else:
         yield Check(OK, "public", "not every role may create in public")
+    if found.temp_is_open:
+        cure = f'to do without them: REVOKE TEMP ON DATABASE "{found.database}" FROM PUBLIC;'
+        yield Check(OK, "temp", "temporary tables may be made; they end with the statement or transaction", cure)
+    else:
+        yield Check(OK, "temp", "not every role may make temporary tables")
 
 
 def _of_tenants(tenants: Tenantry) -> Iterator[Check]:
     try:
-        number = sum(1 for _ in tenants)
-        yield Check(OK, "catalog", f"{number} tenants")
+        schemas = [tenant.schema for tenant in tenants if tenant.state is not State.DROPPED]
+        yield Check(OK, "catalog", f"{len(schemas)} tenants")
     except _CALM as error:
         yield _failure("catalog", error, "may the role read tenantry.tenants?")
         return
+    yield from _of_schemas(tenants, schemas)
     try:
         found = fleet.standings(tenants)
     except (ConfigError, MigrationError, OSError):
@@ -143,6 +151,29 @@ def _of_tenants(tenants: Tenantry) -> Iterator[Check]:
         yield Check(FAIL, "edited", edited[0].reason, "tenantry migrate status names them all")
     if not behind and not edited:
         yield Check(OK, "pending", f"all {len(found)} schemas are up to date")
+
+
+_STATES = {Danger.LEAVES: FAIL, Danger.DEFINER: FAIL}  # The others depend on what the application does with them.
+
+
+def _of_schemas(tenants: Tenantry, schemas: list[SchemaName]) -> Iterator[Check]:
+    parts = tenants.parts
+    shared = {parts.config.shared_schema, *(model._meta.schema for model in _below(SharedModel))}
+    found = inspect(parts.shared.wire.ask, schemas, shared, extensions=parts.config.extensions)
+    if not found:
+        yield Check(OK, "isolation", f"nothing in {len(schemas)} tenants' schemas leads out of them")
+    alike: dict[tuple[Danger, str], list[Finding]] = {}
+    for finding in found:  # What a migration has made is in every schema.
+        alike.setdefault((finding.danger, finding.what), []).append(finding)
+    for (danger, _), findings in alike.items():
+        more = f" (and in {len(findings) - 1} more schemas)" if findings[1:] else ""
+        yield Check(_STATES.get(danger, WARN), "isolation", f"{findings[0]}{more}", findings[0].cure)
+
+
+def _below(model: Any) -> Iterator[Any]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _below(each)
 
 
 def _migrations(tenants: Tenantry) -> Check:
