@@ -217,7 +217,7 @@ def parameters_of(url: str) -> dict[str, str]:
     """
     if _has_a_stray_at(url):
         raise ConfigError(
-            f"{masked(url)!r} has a @ too many: in a password, or a name, a @ is written as %40 and a / as %2F"
+            f"{masked(url)!r} has a @ or a / too many: in a password, or a name, a @ is written as %40 and a / as %2F"
         )
     try:
         found = psycopg2.extensions.parse_dsn(url)
