@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -11,9 +12,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tenantry.errors import TransactionElsewhere
+from tenantry.errors import EndedByCollector, TransactionElsewhere
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tenantry.catalog import Tenant
 
 _NO_VALUES: Mapping[str, object] = MappingProxyType({})
+T = TypeVar("T")
+
 _process = object()  # This process. A forked child is another one, though it inherits every value.
 
 
@@ -46,6 +49,38 @@ def _current_task() -> Task[Any] | None:
         return None
     task: Task[Any] | None = asyncio.current_task()
     return task
+
+
+# Before Python 3.12 the collector may run in the middle of ContextVar.set(), of anybody's variable, and end a generator
+# that leaves a block. If that set a variable of the same context, the set that was interrupted would go on in a state
+# that has been freed, and the interpreter would crash (https://github.com/python/cpython/issues/148891). So nothing is
+# set while the collector runs: what ends then is marked as over, and passed over by whoever looks.
+_collector = 0  # The thread in which the collector is running.
+
+
+def _note_collector(phase: str, _: object) -> None:
+    global _collector
+    _collector = get_ident() if phase == "start" else 0
+
+
+if sys.version_info < (3, 12):
+    gc.callbacks.append(_note_collector)
+
+
+def is_collecting() -> bool:
+    """Say whether this code was called by the collector, in the middle of anything."""
+    return _collector == get_ident()
+
+
+def put(variable: ContextVar[T], value: T) -> None:
+    """Set *variable* in this context.
+
+    Raises:
+        EndedByCollector: the collector is running: nothing can begin here.
+    """
+    if _collector == get_ident():
+        raise EndedByCollector
+    variable.set(value)
 
 
 class Owner:
@@ -125,7 +160,7 @@ def _name_of(place: Any) -> str:
 class Bound:
     """A block, and what it has bound: a tenant of an engine, or its shared schema (then *tenant* is None)."""
 
-    __slots__ = ("database", "engine", "frame", "over", "pin", "tenant", "values")
+    __slots__ = ("collected", "database", "engine", "frame", "over", "pin", "tenant", "values")
 
     def __init__(
         self, engine: object, tenant: Tenant | None, database: Any, values: Mapping[str, object], frame: Any = None
@@ -134,7 +169,7 @@ class Bound:
         self.database = database  # A database of the layer above.
         self.pin: Pin = database.pin
         self.frame = frame  # Of the generator that has entered it, where its consumer is not meant.
-        self.over = False
+        self.over = self.collected = False
 
     @property
     def key(self) -> tuple[object, str]:
@@ -161,27 +196,31 @@ beliefs: ContextVar[Any] = ContextVar("tenantry_beliefs", default=None)
 def bound() -> Bound | None:
     """Return what is bound here."""
     blocks = _blocks.get()
-    if blocks is None or blocks[0].frame is None:
+    if blocks is None or not blocks[0].over:
         return blocks and blocks[0]
-    # A generator that was closed elsewhere, by another task or the collector, could not take its block away from here.
-    while blocks is not None and blocks[0].over and blocks[0].frame is not None:
+    # In a task or thread that was begun inside of it a block goes on when it is over where it was entered. One that the
+    # collector or another task has ended could not be taken away from here.
+    while blocks is not None and blocks[0].over and (blocks[0].collected or blocks[0].frame is not None):
         blocks = blocks[1]
     return None if blocks is None else blocks[0]
 
 
 def bind(value: Bound) -> Any:
     """Bind *value* in this context; give what is returned to :func:`unbind`."""
-    _blocks.set((value, _blocks.get()))
+    put(_blocks, (value, _blocks.get()))
     return beliefs.get()
 
 
 def unbind(value: Bound, believed: Any) -> None:
     """End the block of *value*. What was bound inside of it and has not ended (generators can do that) stays bound."""
     value.over = True
+    value.collected = is_collecting()
+    if value.collected:
+        return
     blocks = _blocks.get()
     if blocks is not None and blocks[0] is value:
-        beliefs.set(believed)
-    _blocks.set(_without(blocks, value))
+        put(beliefs, believed)
+    put(_blocks, _without(blocks, value))
 
 
 @contextmanager
@@ -230,13 +269,14 @@ class Lease:
 
     def keep(self) -> Lease:
         """Make this what the context carries."""
-        _lease.set(self)
+        put(_lease, self)
         return self
 
     def end(self) -> None:
         """Carry it no longer. Contexts that were copied meanwhile see that it is over."""
         self.over = True
-        _forget_ended()
+        if not is_collecting():
+            _forget_ended()
 
 
 _lease: ContextVar[Lease | None] = ContextVar("tenantry_lease", default=None)
@@ -246,7 +286,7 @@ def _forget_ended() -> None:
     lease = _lease.get()
     while lease is not None and lease.over:
         lease = lease.outer
-    _lease.set(lease)
+    put(_lease, lease)
 
 
 def nothing_open() -> bool:
@@ -281,7 +321,9 @@ def lease_of(key: tuple[object, str]) -> Lease | None:
         TransactionElsewhere: it belongs to another thread, task or process.
     """
     lease = _lease.get()
-    if lease is not None and lease.over:  # Ended in another context: by the task or the collector that ended it.
+    if (
+        lease is not None and lease.over and not is_collecting()
+    ):  # Ended in another context: by the task or the collector that ended it.
         _forget_ended()
         lease = _lease.get()
     while lease is not None:  # Hardly ever more than one: not through open_leases(), for every statement comes here.

@@ -16,6 +16,7 @@ TenantryError
 ├── NothingBound                 a model was used outside `use()` and `shared()`
 │   ├── NoTenantBound            a tenant's table was touched outside a tenant
 │   └── GeneratorSuspended       what is bound was bound by a generator, for itself
+├── EndedByCollector             a generator that the garbage collector ends wanted to begin something
 ├── BindingRefused               a model, a query or a proxy was to be tied to one database
 ├── InvalidModel                 a model that no tenant could be told apart by
 ├── WrongTenant                  a row, a query or a result of one tenant was to act in another
@@ -192,6 +193,19 @@ class GeneratorSuspended(NothingBound):
             "consumer shall have what it binds",
         )
         self.what, self.generator, self.bound = what, generator, str(bound)
+
+
+class EndedByCollector(TenantryError):
+    """A generator that the garbage collector ends wanted to begin something: a block, a transaction, a stream.
+
+    Before Python 3.12 the collector works in the middle of anything, of the very change of what is bound too.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing can be bound or begun in what the garbage collector runs: end the generator yourself, by its "
+            "close() or `with contextlib.closing(...):`"
+        )
 
 
 class WrongTenant(TenantryError):

@@ -17,7 +17,7 @@ from playhouse.postgres_ext import FetchManyCursor, PostgresqlExtDatabase
 from psycopg2.sql import Composable
 
 from tenantry.catalog import Tenant
-from tenantry.context import Pin, beliefs, lease_of
+from tenantry.context import Pin, beliefs, is_collecting, lease_of, put
 from tenantry.databases.blocks import BlockState, Savepoint, Transaction
 from tenantry.databases.prefix import Prefix
 from tenantry.databases.rendering import Rendering
@@ -89,7 +89,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
                 return state  # type: ignore[no-any-return]  # as above
             state = state.outer
         state = BlockState(self._key, current)
-        beliefs.set(state)
+        if not is_collecting():
+            put(beliefs, state)
         return state
 
     @_state.setter
