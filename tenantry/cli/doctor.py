@@ -11,13 +11,14 @@ import psycopg2
 from cyclopts import Parameter
 
 from tenantry import Tenantry, embedded
+from tenantry.catalog import State
 from tenantry.cli import fleet
 from tenantry.cli.answer import DONE, ERROR, Answer, Table
 from tenantry.cli.connection import RoleFacts, connected, facts
 from tenantry.cli.engine import engine
 from tenantry.cli.flags import PROJECT, ProjectFlags
 from tenantry.config import Config, masked, require_url
-from tenantry.errors import TenantryError
+from tenantry.errors import RolesNotReady, TenantryError
 
 OLDEST = 14_00_00  # The oldest PostgreSQL that is tested.
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -75,6 +76,7 @@ def _of_engine(tenants: Tenantry, flags: dict[str, object], production: bool) ->
     else:
         yield from _of_role(found, config)
         yield from _of_tenants(tenants) if found.has_empty_path or config.allow_default_path else ()
+        yield from _of_roles(tenants)
     yield _migrations(tenants)
 
 
@@ -134,6 +136,25 @@ def _of_tenants(tenants: Tenantry) -> Iterator[Check]:
         yield Check(FAIL, "edited", edited[0].reason, "tenantry migrate status names them all")
     if not behind and not edited:
         yield Check(OK, "pending", f"all {len(found)} schemas are up to date")
+
+
+def _of_roles(tenants: Tenantry) -> Iterator[Check]:
+    try:
+        roles = tenants.parts.roles
+        if roles is None:
+            return
+        ask = tenants.parts.shared_as_login.wire.ask
+        lacking = roles.lacking(ask, [each.schema for each in tenants if each.state is not State.DROPPED])
+        if lacking:
+            says, cure = f"{len(lacking)} tenants have no role of their own yet", "tenantry migrate up --all"
+            yield Check(FAIL, "roles", says, cure)
+        else:
+            yield Check(OK, "roles", "every tenant has a role of its own")
+        roles.require_createrole(ask)
+    except RolesNotReady as error:
+        yield Check(WARN, "roles", error.what, f"{error.cure};")
+    except _CALM as error:
+        yield Check(FAIL, "roles", str(error), "look at the server")
 
 
 def _migrations(tenants: Tenantry) -> Check:

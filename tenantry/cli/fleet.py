@@ -30,7 +30,7 @@ class Standing:
 def standings(tenants: Tenantry) -> list[Standing]:
     """Compare all schemas with the files: one query for the fleet, one more when a version is not the newest."""
     parts = tenants.parts
-    versions = migrations.versions(parts.shared)
+    versions = migrations.versions(parts.shared_as_login)
     groups: dict[str, list[tuple[str | None, str]]] = {
         "shared": [(None, parts.shared.schema)],
         "tenant": [(each.id, each.schema) for each in tenants if each.state is not State.DROPPED],
@@ -46,7 +46,7 @@ def standings(tenants: Tenantry) -> list[Standing]:
                 found.append(Standing(tenant, schema, UP_TO_DATE))
                 continue
             if version is not None and histories is None:
-                histories = applied_by_version(parts.shared)
+                histories = applied_by_version(parts.shared_as_login)
             found.append(_standing(tenant, schema, files, (histories or {}).get(version or "", {})))
     return found
 
