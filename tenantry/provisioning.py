@@ -9,11 +9,12 @@ import peewee
 import psycopg2
 
 from tenantry.catalog import SCHEMA, State, TableCatalog, Tenant, find
+from tenantry.catalog.table import Ask
 from tenantry.databases import LOGIN, Prefix, TenantDatabase, Wire
 from tenantry.errors import SchemaTaken, TenantDropped, TenantNotReady
 from tenantry.naming import SchemaName, quoted, tenant_id, tenant_schema
 from tenantry.pool import Pool
-from tenantry.roles import Ask, Roles
+from tenantry.roles import Roles
 
 _to_peewee = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in peewee's stubs
 

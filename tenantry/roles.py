@@ -12,19 +12,17 @@ What takes ``ask`` runs in the caller's transaction, over a connection that is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg2
 
 from tenantry.catalog import SCHEMA
+from tenantry.catalog.table import Ask
 from tenantry.config.grants import parse_grants
 from tenantry.databases import LOGIN
 from tenantry.errors import ConfigError, RolesNotReady, RoleTaken
 from tenantry.naming import RoleName, SchemaName, own_role, quoted, quoted_text, tenant_role
-
-Ask = Callable[..., list[tuple[Any, ...]]]  # Runs SQL with parameters, and returns its rows.
 
 _ON_TABLES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
 _ON_SEQUENCES = ("USAGE", "SELECT", "UPDATE")
@@ -118,7 +116,7 @@ class Roles:
             _do(ask, f"CREATE ROLE {quoted(role)} NOLOGIN NOINHERIT;GRANT {quoted(role)} TO {member}")
         self._require_membership(ask, "SET" if server_version >= _SET_IS_APART else "MEMBER")
         self._meet(ask, [*self._of_own_tables(), _Need("DATABASE", self.database, self.owner, "CREATE")])
-        schemas = self._existing(ask, self._schemas)
+        schemas = _existing(ask, self._schemas)
         self._meet(ask, [_Need("SCHEMA", each, self.owner, what) for each in schemas for what in ("USAGE", "CREATE")])
         for schema in schemas:
             self._hand_over(ask, schema)
@@ -130,8 +128,8 @@ class Roles:
             RolesNotReady: the login may not do that.
             ConfigError: a table that is to be granted is not there.
         """
-        schemas, all_three = self._existing(ask, self._schemas), (self.owner, self.tenants, self.shared)
-        extensions = self._existing(ask, [self._extensions] if self._extensions else [])
+        schemas, all_three = _existing(ask, self._schemas), (self.owner, self.tenants, self.shared)
+        extensions = _existing(ask, [self._extensions] if self._extensions else [])
         self._meet(ask, [_Need("SCHEMA", each, role, "USAGE") for each in schemas + extensions for role in all_three])
         tenants, shared = quoted(self.tenants), quoted(self.shared)
         for schema in schemas:
@@ -171,9 +169,14 @@ class Roles:
         """Bring a *schema* that is there under the roles: for tenants that were made before, or came from a dump.
 
         Raises:
-            RolesNotReady: the login may not make roles.
+            RolesNotReady: the login may not make roles, or the schema is somebody else's.
         """
         self.require_createrole(ask)
+        ((login,),) = ask("SELECT current_user::text")
+        if _owner_of(ask, schema) not in (login, self.owner):
+            what = f"the schema {schema!r} does not belong to role {login!r}, which is to hand it over"
+            cure = f"ALTER SCHEMA {quoted(schema)} OWNER TO {quoted(_as_name(login))}"
+            raise RolesNotReady(what, cure=cure, role=login)
         if not ask("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s", self.of(schema)):
             self._make(ask, schema)
         self._hand_over(ask, schema)
@@ -188,9 +191,8 @@ class Roles:
         """Drop a *schema*, and the role of its tenant with all that it still has elsewhere."""
         self.require_createrole(ask)
         role = self.of(schema)
-        as_role = (
-            self.owner if self._owner_of(ask, schema) == [(self.owner,)] else LOGIN
-        )  # Before migrate() it is still the login's.
+        # Before migrate() has brought it under the roles it is still the login's.
+        as_role = self.owner if _owner_of(ask, schema) == self.owner else LOGIN
         _do(ask, f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE", as_role=as_role)
         if ask("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s", role):
             _do(ask, "DROP OWNED BY CURRENT_USER CASCADE", as_role=role)  # Temporary tables; what was granted by hand.
@@ -221,17 +223,12 @@ class Roles:
     def _hand_over(self, ask: Ask, schema: SchemaName) -> None:
         """Make what the login owns in *schema* the owner's, and the schema too, if it is the login's."""
         name, owner = quoted(schema), quoted(self.owner)
-        is_own = self._owner_of(ask, schema) == ask("SELECT current_user::text")
+        is_own = [(_owner_of(ask, schema),)] == ask("SELECT current_user::text")
         if is_own:  # Last, for the login would find nothing in it any more; but the tables' new owner must.
             _do(ask, f"GRANT USAGE, CREATE ON SCHEMA {name} TO {owner}")
         ask("DO %s", _HAND_OVER.format(schema=quoted_text(schema), owner=quoted_text(self.owner)))
         if is_own:
             _do(ask, f"ALTER SCHEMA {name} OWNER TO {owner}")
-
-    def _owner_of(self, ask: Ask, schema: SchemaName) -> list[tuple[str]]:
-        return ask(
-            "SELECT pg_catalog.pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace WHERE nspname = %s", schema
-        )
 
     def _require_membership(self, ask: Ask, kind: str) -> None:
         ((login, may),) = ask("SELECT session_user, pg_catalog.pg_has_role(session_user, %s, %s)", self.app, kind)
@@ -249,7 +246,7 @@ class Roles:
 
     def _meet(self, ask: Ask, needs: list[_Need]) -> None:
         for need in self._unmet(ask, needs):
-            is_owners = need.kind == "SCHEMA" and self._owner_of(ask, SchemaName(need.name)) == [(self.owner,)]
+            is_owners = need.kind == "SCHEMA" and _owner_of(ask, SchemaName(need.name)) == self.owner
             try:
                 _do(ask, need.sql, as_role=self.owner if is_owners else None)
             except psycopg2.errors.InsufficientPrivilege as error:
@@ -268,10 +265,6 @@ class Roles:
     def _not_ready(self, need: _Need) -> RolesNotReady:
         what = f"the role {need.role!r} needs {need.privilege} on the {need.kind.lower()} {need.name}"
         return RolesNotReady(what, cure=need.sql, role=need.role)
-
-    def _existing(self, ask: Ask, schemas: list[SchemaName]) -> list[SchemaName]:
-        rows = ask("SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY (%s) ORDER BY 1", list(schemas))
-        return [name for (name,) in rows]
 
     def _align(self, ask: Ask, schemas: list[SchemaName]) -> None:
         """Grant and revoke where the rights on shared tables are not what they should be; elsewhere touch nothing."""
@@ -304,6 +297,16 @@ def _do(ask: Ask, sql: str, *, as_role: RoleName | None = None) -> None:
     if as_role is not None:
         sql = f"SET LOCAL ROLE {quoted(as_role)};{sql};SET LOCAL ROLE {quoted(LOGIN)}"
     ask(sql.replace("%", "%%"))
+
+
+def _owner_of(ask: Ask, schema: SchemaName) -> str | None:
+    owner = "SELECT pg_catalog.pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace WHERE nspname = %s"
+    return next((name for (name,) in ask(owner, schema)), None)
+
+
+def _existing(ask: Ask, schemas: list[SchemaName]) -> list[SchemaName]:
+    rows = ask("SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY (%s) ORDER BY 1", list(schemas))
+    return [name for (name,) in rows]
 
 
 def _as_name(text: str) -> SchemaName:

@@ -6,6 +6,7 @@ shared table, t24 what an error tells, t25 rights that are too wide, t26 tables 
 
 from __future__ import annotations
 
+import json
 import threading
 
 import peewee
@@ -17,6 +18,7 @@ from psycopg2.extensions import make_dsn
 from relay import Relay
 
 from tenantry import FixedCatalog, SharedModel, Tenant, TenantModel, Tenantry
+from tenantry.cli.entry import main
 from tenantry.errors import ConfigError, InvalidSetting, MigrationFailed, RolesNotReady, RoleTaken
 from tenantry.naming import MAX_BYTES, own_role, schema_name, tenant_id, tenant_role
 from tenantry.policies import tenant_policy
@@ -408,8 +410,8 @@ def test_a_left_over_role_that_has_nothing_makes_room_with_its_members(engine, a
 
 
 @pytest.mark.parametrize("use", ["ALTER ROLE {role} LOGIN", "GRANT CREATE ON DATABASE {database} TO {role}"])
-def test_a_role_that_is_in_use_is_not_taken(engine, admin, use):
-    admin(f'CREATE ROLE "t_acme@{DATABASE}"')
+def test_a_role_that_is_in_use_is_not_taken(engine, admin, url, use):
+    connect(url).cursor().execute(f'CREATE ROLE "t_acme@{DATABASE}"')
     admin(use.format(role=f'"t_acme@{DATABASE}"', database=DATABASE))
     with pytest.raises(RoleTaken, match=f"'t_acme@{DATABASE}' exists already") as caught:
         engine().create("acme")
@@ -521,6 +523,43 @@ def test_a_table_that_is_in_use_is_not_waited_for_for_ever(before, engine, admin
         engine(lock_timeout_s=0.1).migrate()
     reader.close()
     assert roles(admin) == set()
+
+
+def test_a_schema_that_is_somebody_elses_is_named_with_its_cure(before, engine, admin):
+    admin("ALTER SCHEMA t_acme OWNER TO CURRENT_USER")
+    with pytest.raises(RolesNotReady) as caught:
+        engine().migrate()
+    assert caught.value.cure == f'ALTER SCHEMA "t_acme" OWNER TO "{LOGIN}"'
+    admin(caught.value.cure)
+    engine().migrate()
+
+
+@pytest.fixture
+def doctor(url, monkeypatch, tmp_path, capsys):
+    """Ask the doctor, and return the checks of the roles as (state, finding, cure)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TENANTRY_URL", url)
+    monkeypatch.setenv("TENANTRY_ROLES", "true")
+
+    def ask_doctor():
+        main(["doctor", "--json"])
+        checks = json.loads(capsys.readouterr().out)["checks"]
+        return [(each["state"], each["says"], each["cure"]) for each in checks if each["name"] == "roles"]
+
+    return ask_doctor
+
+
+def test_the_command_line_brings_tenants_under_roles_and_the_doctor_counts_who_has_none(before, doctor, capsys):
+    assert doctor() == [("fail", "1 tenants have no role of their own yet", "tenantry migrate up --all")]
+    assert main(["migrate", "up", "--all"]) == 0
+    capsys.readouterr()
+    assert doctor() == [("ok", "every tenant has a role of its own", "")]
+
+
+def test_the_doctor_warns_of_a_login_that_may_not_make_roles(tenants, doctor, admin):
+    admin(f"ALTER ROLE {LOGIN} NOCREATEROLE")
+    assert doctor()[-1][0] == "warn"
+    assert doctor()[-1][2] == f'ALTER ROLE "{LOGIN}" CREATEROLE;'
 
 
 # Row-level security.
