@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import peewee
 import psycopg2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg2.extensions import make_dsn
 from relay import Relay
@@ -299,6 +300,14 @@ def test_t26_tables_that_come_later_belong_to_the_tenant_too(tenants, migrations
             ask(tenants, "SELECT * FROM t_globex.payment")
 
 
+def test_t26_shared_tables_that_come_later_can_be_read_too(tenants, admin):
+    admin(f'SET ROLE "{OWN[1]}"; CREATE TABLE public.later (id serial); RESET ROLE')
+    with tenants.shared():
+        assert ask(tenants, "INSERT INTO later DEFAULT VALUES RETURNING id") == [(1,)]
+    with tenants.use("acme"):
+        assert ask(tenants, "SELECT id FROM public.later") == [(1,)]
+
+
 # Shared tables.
 
 
@@ -400,6 +409,13 @@ def test_a_login_that_lost_the_right_to_make_roles_makes_no_tenant(tenants, admi
     with pytest.raises(RolesNotReady, match="CREATEROLE"):
         tenants.create("initech")
     assert admin("SELECT 1 FROM tenantry.tenants WHERE id = 'initech'") == []
+
+
+def test_a_login_that_is_no_member_of_what_another_has_made_is_told_so(engine, admin):
+    admin("".join(f'CREATE ROLE "{role}";' for role in OWN))
+    with pytest.raises(RolesNotReady, match=f"role '{LOGIN}' may not act for tenants") as caught:
+        engine().create("acme")
+    assert caught.value.cure == f'GRANT "{OWN[0]}" TO "{LOGIN}"'
 
 
 def test_a_left_over_role_that_has_nothing_makes_room_with_its_members(engine, admin, url):
@@ -519,8 +535,10 @@ def test_tenants_of_the_applications_own_catalog_get_roles(before, engine, admin
 def test_a_table_that_is_in_use_is_not_waited_for_for_ever(before, engine, admin, url):
     reader = psycopg2.connect(url)
     reader.cursor().execute("SELECT * FROM t_acme.invoice")
+    begun = time.monotonic()
     with pytest.raises(peewee.OperationalError, match="lock timeout"):
         engine(lock_timeout_s=0.1).migrate()
+    assert time.monotonic() - begun < 2
     reader.close()
     assert roles(admin) == set()
 
@@ -635,10 +653,13 @@ AWKWARD = st.text("ab@:#", min_size=1, max_size=5)
 
 
 @given(AWKWARD, AWKWARD, AWKWARD, AWKWARD)
+@example("b@c", "a", "c", "a@b")
+@example("a", "b", "a", "tenantry:app")
+@example("b@d" + tenant_role("d", schema_name("a@b"))[-17:], "a", "d", "a@b")
 def test_no_two_tenants_of_a_cluster_share_a_role(database, schema, other_database, other_schema):
     same = (database, schema) == (other_database, other_schema)
     assert (tenant_role(database, schema) == tenant_role(other_database, other_schema)) is same
-    assert own_role(database, "app") != tenant_role(other_database, other_schema)
+    assert own_role(other_database, "app") != tenant_role(other_database, other_schema)
 
 
 def test_long_names_that_differ_at_their_ends_have_roles_that_differ():
