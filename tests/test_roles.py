@@ -663,5 +663,5 @@ def test_no_two_tenants_of_a_cluster_share_a_role(database, schema, other_databa
 
 
 def test_long_names_that_differ_at_their_ends_have_roles_that_differ():
-    names = {tenant_role("d" * 40, "t_" + "x" * 40 + end) for end in "abc"}
+    names = {tenant_role("d", "t_" + "x" * 60 + end) for end in "abc"}
     assert len(names) == 3
