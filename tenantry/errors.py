@@ -8,6 +8,7 @@ TenantryError
 │   ├── NoUrl                    nothing says where the database is
 │   ├── EmbeddedUnavailable      `embedded:` was asked for, and its package is not installed
 │   ├── UnsafeDefaultPath        the role's own search_path would resolve what escapes the prefix
+│   ├── RolesNotReady            roles are to be used, and the server is not set up for them
 │   └── NoMigrationFolder        there is no folder of migrations at that path
 ├── UsageError                   a command was told too little, or what does not go together
 ├── InvalidName
@@ -29,6 +30,7 @@ TenantryError
 │   ├── TenantNotReady           it is still being made
 │   └── TenantExists             the id is taken
 ├── SchemaTaken                  the schema of a new tenant is there already
+├── RoleTaken                    the role of a new tenant is there already, and in use
 ├── MigrationError
 │   ├── InvalidMigrationFile     a file in the folder that is no migration, or cannot be read as one
 │   ├── MigrationEdited          an applied file was changed
@@ -126,6 +128,14 @@ class UnsafeDefaultPath(ConfigError):
             f'ALTER ROLE "{role}" IN DATABASE "{database}" SET search_path = \'\'; or pass allow_default_path=True.'
         )
         self.role, self.database, self.path = role, database, path
+
+
+class RolesNotReady(ConfigError):
+    """`roles = true`, and the server is not set up for it. *role* is the one that lacks something, *cure* the SQL."""
+
+    def __init__(self, what: str, *, cure: str, role: str) -> None:
+        super().__init__(f"{what}. Once, as an administrator: {cure};")
+        self.what, self.cure, self.role = what, cure, role
 
 
 class NoMigrationFolder(ConfigError):
@@ -306,6 +316,14 @@ class SchemaTaken(TenantryError):
             f"the schema {schema!r} exists already: choose another id, or drop the schema if it is a left-over"
         )
         self.schema = schema
+
+
+class RoleTaken(TenantryError):
+    """The role of a new tenant is there already, and something or somebody uses it."""
+
+    def __init__(self, *, role: str, reason: str) -> None:
+        super().__init__(f"the role {role!r} exists already, and is no mere left-over: {reason}. Drop it, or rename it")
+        self.role, self.reason = role, reason
 
 
 class MigrationError(TenantryError):

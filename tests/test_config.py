@@ -66,7 +66,7 @@ def refused(error: type[ConfigError] = InvalidSetting, **how: object) -> Any:
 
 
 def test_every_setting_has_a_default_a_purpose_a_variable_and_a_flag():
-    assert len(SETTINGS) == 17
+    assert len(SETTINGS) == 20
     for name, setting in SETTINGS.items():
         assert setting.name == name
         assert setting.purpose
@@ -107,6 +107,9 @@ def test_the_defaults_are_those_of_the_design(loaded, project):
         "schema_prefix": "t_",
         "shared_schema": "public",
         "extensions": None,
+        "roles": False,
+        "shared_grants": None,
+        "tenant_setting": False,
         "pool_size": 10,
         "pool_wait_s": 5.0,
         "pool_idle_s": 300.0,

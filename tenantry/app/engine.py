@@ -183,6 +183,7 @@ class Tenantry:
             InvalidTenantId: *tenant* is not an id.
             TenantExists: it is there, or another process was first.
             SchemaTaken: its schema is there already, with whatever it holds.
+            RoleTaken, RolesNotReady: with roles, its role is in use, or the login may not make one.
             MigrationFailed, MigrationEdited, MigrationBlocked: a migration did not run; nothing is left of the tenant.
             CatalogIsReadOnly: the application keeps the catalog.
             TransactionOpen: a transaction of a tenant is open here.
@@ -202,8 +203,10 @@ class Tenantry:
             prefix=self.parts.config.schema_prefix,
             labels=labels or {},
             make=self._make_alone,
+            make_owner=self.parts.as_owner,
             forget=migrations.forget,
             migrate=migrate,
+            roles=self.parts.roles,
         )
 
     def drop(self, tenant: str) -> Tenant:
@@ -215,7 +218,8 @@ class Tenantry:
             TransactionOpen: a transaction of a tenant is open here.
         """
         catalog = self._own_catalog("drop")
-        return provisioning.drop(catalog, tenant, make=self._make_alone, forget=migrations.forget)
+        roles = self.parts.roles
+        return provisioning.drop(catalog, tenant, make=self._make_alone, forget=migrations.forget, roles=roles)
 
     def suspend(self, tenant: str) -> Tenant:
         """Refuse `use()` of a tenant from now on; other processes follow within the interval of the catalog.
@@ -245,16 +249,23 @@ class Tenantry:
         """Bring the shared schema up to its migrations, and then the tenants *on* (all that are not dropped) to theirs.
 
         Several tenants are migrated at a time; one that fails stops no other, and its outcome says why. When the
-        shared schema fails no tenant is touched. *on_outcome* is told of each that was behind, as it ends.
+        shared schema fails no tenant is touched. *on_outcome* is told of each that was behind, as it ends. With roles,
+        tenants that were made without them get theirs first.
 
         Raises:
             MigrationFailed, MigrationEdited, MigrationBlocked: the shared schema could not be migrated.
             UnknownTenant, TenantDropped: *on* names a tenant that is not there.
+            RolesNotReady: with roles, the login may not make what is missing.
             ConfigError: the folder of the migrations, or a file in it, cannot be used.
         """
         parts = self.parts
         shared, tenant = parts.files("shared"), parts.files("tenant")
-        chosen, known = self._migrated(on), migrations.versions(parts.shared)
+        chosen = self._migrated(on)
+        if parts.roles is not None:
+            provisioning.prepare(parts.pool)
+            migrations.ensure(parts.shared_as_login)
+            provisioning.prepare_roles(parts.pool, parts.roles)
+        known = migrations.versions(parts.shared_as_login)
         run = functools.partial(
             migrations.migrate,
             known=known,
@@ -263,12 +274,16 @@ class Tenantry:
             on_outcome=on_outcome,
             bound=self._binding,
         )
-        done = run([parts.shared], shared) if shared else []
+        done = run([parts.shared_as_owner], shared) if shared else []
         _raise_first(done)
+        if parts.roles is not None:
+            provisioning.share(parts.pool, parts.roles)
+            schemas, lock_timeout_s = [each.schema for each in chosen], parts.config.lock_timeout_s
+            provisioning.take_over(parts.pool, parts.roles, schemas, lock_timeout_s=lock_timeout_s)
         # Databases are made only for those that are behind: most runs find nothing to do.
         current = migrations.version_of({file.name: file.sha256 for file in tenant})
         behind = [each for each in chosen if known.get(each.schema) != current]
-        ran = {outcome.schema: outcome for outcome in run(map(parts.make, behind), tenant)}
+        ran = {outcome.schema: outcome for outcome in run(map(parts.as_owner, behind), tenant)}
         done += [ran.get(each.schema) or Outcome(each.schema, OutcomeState.UP_TO_DATE) for each in chosen]
         return done
 
@@ -340,7 +355,7 @@ class Tenantry:
 
     def _make_alone(self, tenant: Tenant) -> TenantDatabase:
         self._refuse_beside_transaction(tenant.id)
-        return self.parts.make(tenant)
+        return self.parts.as_login(tenant)
 
     def _own_catalog(self, what: str) -> TableCatalog:
         catalog = self.parts.catalog
@@ -351,9 +366,14 @@ class Tenantry:
     def _prepare(self) -> None:
         if not self._prepared:
             parts = self.parts
-            provisioning.prepare(parts.pool)
-            migrations.ensure(parts.shared)
-            _raise_first(migrations.migrate([parts.shared], parts.files("shared"), jobs=1, bound=self._binding))
+            provisioning.prepare(parts.pool, parts.roles)
+            migrations.ensure(parts.shared_as_login)
+            if parts.roles is not None:
+                provisioning.prepare_roles(parts.pool, parts.roles)
+            shared, files = parts.shared_as_owner, parts.files("shared")
+            _raise_first(migrations.migrate([shared], files, jobs=1, bound=self._binding))
+            if parts.roles is not None:
+                provisioning.share(parts.pool, parts.roles)
             self._prepared = True
 
     def _migrated(self, on: Iterable[str] | None) -> list[Tenant]:

@@ -10,11 +10,12 @@ from tenantry import embedded
 from tenantry.app.hooks import Hooks
 from tenantry.catalog import SCHEMA, Catalog, TableCatalog, Tenant
 from tenantry.config import Config, SourceKind, require_url
-from tenantry.databases import DatabaseCache, Prefix, SharedDatabase, TenantDatabase, Wire
+from tenantry.databases import LOGIN, DatabaseCache, Prefix, SharedDatabase, TenantDatabase, Wire
 from tenantry.errors import InvalidSetting
 from tenantry.migrations import MigrationFile, read_folder
-from tenantry.naming import extensions_schema
+from tenantry.naming import RoleName, extensions_schema
 from tenantry.pool import OnConnect, Pool, PoolSettings
+from tenantry.roles import Roles
 
 QueryHooks = list[Callable[[Any], Any]]
 
@@ -42,6 +43,8 @@ class Parts:
         self._embedded = None
         if url.startswith(embedded.SCHEME):
             self._embedded = embedded.start(embedded.parse(url, base=config.base))
+            if config.roles:
+                self._embedded.let_make_roles()
             url = self._embedded.url
         self.pool = Pool(url, _pool_settings(config), on_connect=on_connect)
         ask = Wire(self.pool, SCHEMA, Prefix.of(SCHEMA)).ask
@@ -51,16 +54,50 @@ class Parts:
             made=lambda _, database: hooks.tell("database_made", database.tenant),
             evicted=lambda _, database: hooks.tell("database_evicted", database.tenant),
         )
-        self.shared = SharedDatabase(self.pool, config.shared_schema, **self._options(None))
+
+    @functools.cached_property
+    def roles(self) -> Roles | None:
+        """The roles of the database, if they are used. Connects, the first time: its name is the server's to say.
+
+        Raises:
+            ServerError: the server cannot be asked.
+        """
+        if not self.config.roles:
+            return None
+        return Roles(
+            self.pool.database,
+            shared_schema=self.config.shared_schema,
+            extensions=self._extensions,
+            grants=self.config.shared_grants,
+        )
+
+    @functools.cached_property
+    def shared(self) -> SharedDatabase:
+        """The database of the shared schema, for work that belongs to no tenant."""
+        return self._shared(None if self.roles is None else self.roles.shared)
+
+    @functools.cached_property
+    def shared_as_owner(self) -> SharedDatabase:
+        """The same as the role that owns the tables, for migrations."""
+        return self._shared(None if self.roles is None else self.roles.owner)
+
+    @functools.cached_property
+    def shared_as_login(self) -> SharedDatabase:
+        """The same as nobody's role, for tenantry's own tables."""
+        return self._shared(None if self.roles is None else LOGIN)
 
     def database(self, tenant: Tenant) -> TenantDatabase:
         """Return the database of *tenant*: one that is kept, or a new one that is from now on."""
         key = f"{tenant.server}/{tenant.schema}/{tenant.id}/{tenant.epoch}"
-        return self._kept.get(key, functools.partial(self.make, tenant))
+        return self._kept.get(key, functools.partial(self._make, tenant))
 
-    def make(self, tenant: Tenant) -> TenantDatabase:
-        """Make a database of *tenant*, kept by nobody."""
-        return TenantDatabase(self.pool, tenant, **self._options(tenant))
+    def as_owner(self, tenant: Tenant) -> TenantDatabase:
+        """Make a database of *tenant* as the role that owns its tables, for migrations; kept by nobody."""
+        return self._tenant(tenant, None if self.roles is None else self.roles.owner)
+
+    def as_login(self, tenant: Tenant) -> TenantDatabase:
+        """Make a database of *tenant* as nobody's role, for making and unmaking it; kept by nobody."""
+        return self._tenant(tenant, None if self.roles is None else LOGIN)
 
     def files(self, kind: str) -> tuple[MigrationFile, ...]:
         """Read the migrations of a *kind*, ``tenant`` or ``shared``. Without the default folder there are none.
@@ -84,9 +121,20 @@ class Parts:
         if self._embedded is not None:
             self._embedded.stop()
 
-    def _options(self, tenant: Tenant | None) -> dict[str, Any]:
+    def _make(self, tenant: Tenant) -> TenantDatabase:
+        return self._tenant(tenant, None if self.roles is None else self.roles.of(tenant.schema))
+
+    def _tenant(self, tenant: Tenant, role: RoleName | None) -> TenantDatabase:
+        told = tenant.id if self.config.tenant_setting else None
+        return TenantDatabase(self.pool, tenant, told=told, **self._options(tenant, role))
+
+    def _shared(self, role: RoleName | None) -> SharedDatabase:
+        return SharedDatabase(self.pool, self.config.shared_schema, **self._options(None, role))
+
+    def _options(self, tenant: Tenant | None, role: RoleName | None) -> dict[str, Any]:
         return {
             "extensions": self._extensions,
+            "role": role,
             "query_hooks": self._query_hooks,
             "on_error": functools.partial(self._hooks.tell, "server_error", tenant),
         }

@@ -17,7 +17,7 @@ from tenantry.cli.connection import RoleFacts, connected, facts
 from tenantry.cli.engine import engine
 from tenantry.cli.flags import PROJECT, ProjectFlags
 from tenantry.config import Config, masked, require_url
-from tenantry.errors import ConfigError, MigrationError, TenantryError
+from tenantry.errors import ConfigError, MigrationError, RolesNotReady, TenantryError
 from tenantry.inspection import Danger, Finding, inspect
 from tenantry.naming import SchemaName
 
@@ -83,6 +83,7 @@ def _of_engine(tenants: Tenantry, production: bool) -> Iterator[Check]:
     else:
         yield from _of_role(found, config)
         yield from _of_tenants(tenants) if found.has_empty_path or config.allow_default_path else ()
+        yield from _of_roles(tenants)
     yield _migrations(tenants)
 
 
@@ -159,7 +160,11 @@ _STATES = {Danger.LEAVES: FAIL, Danger.DEFINER: FAIL}  # The others depend on wh
 def _of_schemas(tenants: Tenantry, schemas: list[SchemaName]) -> Iterator[Check]:
     parts = tenants.parts
     shared = {parts.config.shared_schema, *(model._meta.schema for model in _below(SharedModel))}
-    found = inspect(parts.shared.wire.ask, schemas, shared, extensions=parts.config.extensions)
+    try:
+        found = inspect(parts.shared_as_login.wire.ask, schemas, shared, extensions=parts.config.extensions)
+    except _CALM as error:
+        yield _failure("isolation", error, "look at the server")
+        return
     if not found:
         yield Check(OK, "isolation", f"nothing in {len(schemas)} tenants' schemas leads out of them")
     alike: dict[tuple[Danger, str], list[Finding]] = {}
@@ -174,6 +179,25 @@ def _below(model: Any) -> Iterator[Any]:
     for each in model.__subclasses__():
         yield each
         yield from _below(each)
+
+
+def _of_roles(tenants: Tenantry) -> Iterator[Check]:
+    try:
+        roles = tenants.parts.roles
+        if roles is None:
+            return
+        ask = tenants.parts.shared_as_login.wire.ask
+        lacking = roles.lacking(ask, [each.schema for each in tenants if each.state is not State.DROPPED])
+        if lacking:
+            says, cure = f"{len(lacking)} tenants have no role of their own yet", "tenantry migrate up --all"
+            yield Check(FAIL, "roles", says, cure)
+        else:
+            yield Check(OK, "roles", "every tenant has a role of its own")
+        roles.require_createrole(ask)
+    except RolesNotReady as error:
+        yield Check(WARN, "roles", error.what, f"{error.cure};")
+    except _CALM as error:
+        yield Check(FAIL, "roles", str(error), "look at the server")
 
 
 def _migrations(tenants: Tenantry) -> Check:

@@ -83,7 +83,7 @@ def show(tenant: OneOf, /, *, flags: ProjectFlags = PROJECT) -> Answer:
     """Show a tenant, and which migrations it has and lacks."""
     with engine(flags.settings()) as tenants:
         found = tenants[tenant]
-        applied = migrations.applied(tenants.parts.shared, found.schema)
+        applied = migrations.applied(tenants.parts.shared_as_login, found.schema)
         files = () if found.state is State.DROPPED else tenants.parts.files("tenant")
     pending = [file.name for file in files if file.name not in applied]
     data = {**_data(found), "server": found.server, "epoch": found.epoch, "applied": [*applied], "pending": pending}

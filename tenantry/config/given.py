@@ -13,6 +13,9 @@ class Settings(TypedDict, total=False):
     schema_prefix: str
     shared_schema: str
     extensions: str | None
+    roles: bool
+    shared_grants: str | None
+    tenant_setting: bool
     pool_size: int
     pool_wait_s: float
     pool_idle_s: float

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
 
+from tenantry.config.grants import parse_grants
 from tenantry.errors import ConfigError, InvalidName
 from tenantry.naming import SchemaName, extensions_schema, schema_name
 
@@ -115,6 +116,13 @@ def _extensions(value: object) -> SchemaName:
         raise ValueError(str(refused)) from None
 
 
+def _grants(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    parse_grants(value)
+    return value
+
+
 def _refuse() -> NoReturn:
     raise ValueError
 
@@ -126,3 +134,4 @@ FOLDER = Rule("it must be the path of a folder", _folder)
 SCHEMA = Rule("it must be the name of a schema", _schema)
 PREFIX = Rule("it must be the beginning of the name of a schema, such as t_", _prefix)
 EXTENSIONS = Rule("it must be the name of a schema", _extensions)
+GRANTS = Rule("it must be like INSERT ON audit; INSERT, UPDATE ON visits; SELECT ON geo.*", _grants)

@@ -15,6 +15,7 @@ from tenantry.config.rules import (
     APP,
     EXTENSIONS,
     FOLDER,
+    GRANTS,
     LEAST_S,
     MOST_CONNECTIONS,
     PREFIX,
@@ -49,6 +50,9 @@ class Config:
     schema_prefix: str = _setting("t_", PREFIX, "a new tenant's schema is this and its id")
     shared_schema: SchemaName = _setting(SchemaName("public"), SCHEMA, "the schema of the shared tables")
     extensions: SchemaName | None = _setting(None, EXTENSIONS, "the schema of the extensions that tenants use")
+    roles: bool = _setting(False, SWITCH, "run each tenant's statements as a PostgreSQL role of its own")
+    shared_grants: str | None = _setting(None, GRANTS, "what a tenant's role may do to shared tables, besides reading")
+    tenant_setting: bool = _setting(False, SWITCH, "tell the server the tenant, as tenantry.tenant, for its policies")
     pool_size: int = _setting(10, whole(most=MOST_CONNECTIONS), "connections to the server, in each process")
     pool_wait_s: float = _setting(5.0, seconds(), "how long to wait for a free connection")
     pool_idle_s: float = _setting(300.0, seconds(), "an idle connection is closed after this time")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,7 +27,7 @@ from tenantry.databases.streams import ServerCursor
 from tenantry.databases.texts import may_leave_traces, raw_may_leave_traces, refuse
 from tenantry.databases.wire import Wire
 from tenantry.errors import ServerError
-from tenantry.naming import SchemaName
+from tenantry.naming import RoleName, SchemaName, TenantId
 from tenantry.pool import Connection, Pool
 
 __exception_wrapper__ = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in peewee's stubs
@@ -50,15 +51,17 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         schema: SchemaName,
         *,
         extensions: SchemaName | None = None,
+        role: RoleName | None = None,
+        told: TenantId | None = None,
         query_hooks: list[Callable[[Any], Any]] | None = None,
         on_error: ErrorHook | None = None,
         **options: Any,
     ) -> None:
         super().__init__(schema, **options)
-        self._extensions = extensions
+        self._prefix = functools.partial(Prefix.of, schema, extensions=extensions, role=role, tenant=told)
         self._sql_options: dict[str, Any] | None = None
         self.pin = Pin(pool)  # Whose its rows and queries are.
-        self.wire = Wire(pool, schema, Prefix.of(schema, extensions=extensions))  # The way of its statements.
+        self.wire = Wire(pool, schema, self._prefix())  # The way of its statements.
         self._key = self.wire.key
         self._on_error = on_error
         if query_hooks is not None:
@@ -172,7 +175,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
 
     def set_time_zone(self, timezone: str) -> None:
         """Use *timezone* in the statements of this object: a part of their prefix, it stays on no connection."""
-        self.wire.prefix = Prefix.of(self.schema, extensions=self._extensions, time_zone=timezone)
+        self.wire.prefix = self._prefix(time_zone=timezone)
 
     # Statements.
 

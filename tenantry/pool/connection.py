@@ -98,6 +98,7 @@ class Connection(psycopg2.extensions.connection):
     since = 0.0  # When it was lent, or came back.
     marked = False  # Something that no text shows may be left on it: the next message begins with the scrub.
     client_encoding: str | None = None  # What it was opened with.
+    database = ""  # As the server calls it: a pooler between may have another name for it.
     exposed = False  # The application has had it in its hands, and may have changed how the driver treats it.
     scrub = SCRUB
 
@@ -199,10 +200,11 @@ class Address:
     def _look_at(self, connection: Connection) -> None:
         cursor = connection.cursor()
         cursor.execute(
-            "SELECT current_user, reset_val, (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'search_path') "
+            "SELECT current_user, current_database(), reset_val, "
+            "(SELECT setting FROM pg_catalog.pg_settings WHERE name = 'search_path') "
             "FROM pg_catalog.pg_settings WHERE name = 'DateStyle'"
         )
-        role, dates, path = cursor.fetchone()  # type: ignore[misc]  # one row: every version has both settings
+        role, connection.database, dates, path = cursor.fetchone()  # type: ignore[misc]  # one row: every version has both settings
         if not dates.startswith("ISO"):
             connection.scrub = SCRUB + ISO_DATES
         if path not in ("", '""') and not self._settings.allow_default_path:

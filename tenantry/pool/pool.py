@@ -32,6 +32,7 @@ class Pool:
         self.settings = settings or PoolSettings()
         self.address = Address(url, self.settings, on_connect)
         self._version: int | None = None
+        self._database = ""
         self._closed = False
         self.renew()
         renew_after_fork(self)
@@ -59,6 +60,13 @@ class Pool:
             self.give(self.take(""))
         assert self._version is not None
         return self._version
+
+    @property
+    def database(self) -> str:
+        """The name of the database, as the server has it. Connects, the first time."""
+        if not self._database:
+            self.give(self.take(""))
+        return self._database
 
     def take(self, schema: str, *, patient: bool = True, nested: bool = False) -> Connection:
         """Lend a connection to somebody who works on *schema*, or on none (""); :meth:`give` it back.
@@ -255,7 +263,7 @@ class Pool:
 
     def _connect(self) -> Connection:
         connection = self.address.connect()
-        self._version = connection.server_version
+        self._version, self._database = connection.server_version, connection.database
         with self._lock:
             self._opened += 1
             self._all.add(connection)
