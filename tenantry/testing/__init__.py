@@ -1,0 +1,1 @@
+"""For the tests of applications: fixtures for pytest, and proofs that tenants are kept apart."""
