@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import peewee
 import psycopg2
@@ -721,6 +723,20 @@ def test_work_that_fails_raises_its_own_error_and_is_rolled_back(stays, sql):
 def test_in_the_transaction_of_the_fixture_it_is_refused(tenants, stays):
     with tenants.use("acme"), tenants.database.atomic(), pytest.raises(TransactionOpen):
         stays(lambda: None)
+
+
+# The page.
+
+
+def test_the_tests_on_the_page_pass(pytester, url):
+    page = (Path(__file__).parent.parent / "docs" / "how-to" / "testing.md").read_text()
+    files = dict(re.findall(r"```\w+\n(?:#|--) ([\w./]+)\n(.*?)```", page, re.DOTALL))
+    assert {"shop.py", "conftest.py", "test_notes.py", "test_proofs.py"} < files.keys()
+    for name, text in files.items():
+        (pytester.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (pytester.path / name).write_text(text)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-W", "error", "--tenantry-url", url)
+    result.assert_outcomes(passed=7)
 
 
 # What it costs.
