@@ -43,6 +43,7 @@ TenantryError
 │   ├── TransactionOpen          another tenant cannot be entered while it is open
 │   ├── TransactionLeftOpen      a block of a tenant ended, and a transaction that was begun in it had not
 │   └── SessionRequired          PostgreSQL wants, or would keep this in, a session: `session()`
+├── NotIsolated                  a test has found what leads from one tenant to another
 └── ServerError
     ├── ServerUnreachable        nothing answers at that address
     ├── ServerRefused            it answered, and would not let us in
@@ -510,3 +511,11 @@ class EmbeddedFailed(ServerError):
         said = "".join(f"\n  {line}" for line in log)
         super().__init__(f"the embedded PostgreSQL in {data} {what}" + (f". It said:{said}" if said else ""))
         self.what, self.data, self.log = what, data, tuple(log)
+
+
+class NotIsolated(TenantryError, AssertionError):
+    """A test has found that what was done for one tenant touches what is neither its own nor shared."""
+
+    def __init__(self, text: str, *, leaks: Sequence[object] = ()) -> None:
+        super().__init__(text)
+        self.leaks = tuple(leaks)
