@@ -387,7 +387,7 @@ def test_what_follows_a_raw_commit_in_one_text_finds_no_table(acme, sql):
         sql("DROP TABLE public.secret")
 
 
-def test_a_rollback_to_a_raw_savepoint_keeps_the_path(acme):
+def test_t02_a_rollback_to_a_raw_savepoint_keeps_the_path(acme):
     with acme.atomic():
         acme.execute_sql("SAVEPOINT a")
         acme.execute_sql("ROLLBACK TO a")
@@ -514,7 +514,7 @@ def test_a_thread_that_dies_in_a_transaction_gives_its_place_back(tenants, notes
 # Another tenant, and a second connection.
 
 
-def test_another_tenant_cannot_be_entered_while_a_transaction_is_open(tenants):
+def test_t12_another_tenant_cannot_be_entered_while_a_transaction_is_open(tenants):
     with tenants.use("acme"), tenants.database.atomic():
         with pytest.raises(TransactionOpen, match="t_globex") as caught, tenants.use("globex"):
             pass
@@ -795,7 +795,7 @@ def test_a_transaction_that_asks_nothing_sends_nothing(wired):
     assert messages == []
 
 
-def test_every_statement_of_a_transaction_carries_its_path(wired):
+def test_t02_every_statement_of_a_transaction_carries_its_path(wired):
     database, relay = wired
     with relay.counting() as messages, database.atomic():
         for name in "abc":
