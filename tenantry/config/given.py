@@ -20,6 +20,7 @@ class Settings(TypedDict, total=False):
     tenants_per_connection: int
     connect_attempts: int
     allow_default_path: bool
+    pooler: str
     databases: int
     catalog_interval_s: float
     jobs: int

@@ -22,6 +22,7 @@ from tenantry.config.rules import (
     SWITCH,
     URL,
     Rule,
+    one_of,
     seconds,
     whole,
 )
@@ -56,6 +57,7 @@ class Config:
     tenants_per_connection: int = _setting(1_000, whole(), "a connection that has served so many is replaced")
     connect_attempts: int = _setting(4, whole(), "how often to try to open a connection")
     allow_default_path: bool = _setting(False, SWITCH, "accept a role whose own search_path is not empty")
+    pooler: str = _setting("auto", one_of("auto", "session", "transaction"), "how a pooler before the server lends")
     databases: int = _setting(1_024, whole(), "how many tenants' database objects to keep; they hold no connections")
     catalog_interval_s: float = _setting(5.0, seconds(), "how often a process reads changes of the catalog")
     jobs: int = _setting(4, whole(most=MOST_CONNECTIONS), "how many tenants to migrate at a time")

@@ -32,6 +32,7 @@ class Pool:
         self.settings = settings or PoolSettings()
         self.address = Address(url, self.settings, on_connect)
         self._version: int | None = None
+        self._pooled: bool | None = None
         self._closed = False
         self.renew()
         renew_after_fork(self)
@@ -59,6 +60,15 @@ class Pool:
             self.give(self.take(""))
         assert self._version is not None
         return self._version
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a pooler in transaction mode stands between, so that no session can be held and raw SQL is scrubbed
+        at the end of its own transaction. Connects, the first time.
+        """
+        if self._pooled is None:
+            self.give(self.take(""))
+        return bool(self._pooled)
 
     def take(self, schema: str, *, patient: bool = True, nested: bool = False) -> Connection:
         """Lend a connection to somebody who works on *schema*, or on none (""); :meth:`give` it back.
@@ -115,6 +125,8 @@ class Pool:
             del connection.notices[:], connection.notifies[:]
         # Whoever gives it back has ended its transaction. Should one ever not have, the next tenant must not find it.
         changed = connection.exposed and _is_changed(connection)
+        if connection.marked and connection.pooled:
+            connection.marked = False  # The backend was scrubbed where the transaction ended; the next is another.
         if (
             changed
             or self._closed
@@ -255,7 +267,7 @@ class Pool:
 
     def _connect(self) -> Connection:
         connection = self.address.connect()
-        self._version = connection.server_version
+        self._version, self._pooled = connection.server_version, connection.pooled
         with self._lock:
             self._opened += 1
             self._all.add(connection)
