@@ -14,6 +14,7 @@ class Settings(TypedDict, total=False):
     shared_schema: str
     extensions: str | None
     pool_size: int
+    tenant_share: int | None
     pool_wait_s: float
     pool_idle_s: float
     pool_ask_after_s: float

@@ -51,6 +51,7 @@ class Config:
     shared_schema: SchemaName = _setting(SchemaName("public"), SCHEMA, "the schema of the shared tables")
     extensions: SchemaName | None = _setting(None, EXTENSIONS, "the schema of the extensions that tenants use")
     pool_size: int = _setting(10, whole(most=MOST_CONNECTIONS), "connections to the server, in each process")
+    tenant_share: int | None = _setting(None, whole(most=MOST_CONNECTIONS), "the most of them that one tenant may hold")
     pool_wait_s: float = _setting(5.0, seconds(), "how long to wait for a free connection")
     pool_idle_s: float = _setting(300.0, seconds(), "an idle connection is closed after this time")
     pool_ask_after_s: float = _setting(60.0, seconds(), "an idle connection is asked before use after this time")

@@ -16,6 +16,7 @@ from tenantry.context import this_process
 from tenantry.errors import ConfigError, ServerRefused, ServerUnreachable, UnsafeDefaultPath
 from tenantry.naming import quoted_text
 from tenantry.pool.settings import PoolSettings
+from tenantry.pool.shares import Places
 
 if TYPE_CHECKING:
     from tenantry.pool.pool import Pool
@@ -68,17 +69,18 @@ class _Select:  # pragma: no cover
 
 
 class Loan:
-    """A place in the pool, held by a connection while it is lent.
+    """A place in the pool, held by a connection while it is lent; and one of the tenant's *share*, if that is capped.
 
     When whoever had the connection is gone without giving it back (a thread that died in a transaction), the connection
     goes with its last reference, and the place comes back. This is an object of its own, and new each time, because
     Python finalizes an object once: a connection that came back to life would lose its place the second time.
     """
 
-    __slots__ = ("pool", "process")
+    __slots__ = ("pool", "process", "share")
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, share: Places | None) -> None:
         self.pool: Pool | None = pool
+        self.share = share
         self.process = this_process()
 
     def end(self) -> Pool | None:
@@ -89,7 +91,7 @@ class Loan:
     def __del__(self) -> None:
         pool = self.end()
         if pool is not None:
-            pool.regain_place()
+            pool.regain_place(self.share)
 
 
 class Connection(psycopg2.extensions.connection):

@@ -28,9 +28,12 @@ class PoolSettings:
     backoff_s: float = 0.2
     allow_default_path: bool = False
     pooler: str = "auto"  # What stands between: see POOLERS.
+    tenant_share: int | None = None  # The most connections that one schema may hold at a time.
+    uncapped: frozenset[str] = frozenset({""})  # Schemas that belong to no tenant: the share is not theirs.
 
     def __post_init__(self) -> None:
-        for name in ("size", "tenants_per_connection", "connect_attempts"):
+        counts = "size", "tenants_per_connection", "connect_attempts"
+        for name in counts if self.tenant_share is None else (*counts, "tenant_share"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ConfigError(
                     f"pool setting {name}={getattr(self, name)!r}: it must be a whole number of at least 1"
