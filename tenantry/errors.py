@@ -480,9 +480,14 @@ class ConnectionLost(ServerError):
 
 
 class PoolTimeout(ServerError):
-    """Every connection stayed in use for too long."""
+    """Every connection stayed in use for too long, or every one that a tenant may have: then *tenant_share* says how
+    many these are.
+    """
 
-    def __init__(self, *, size: int, waited_s: float, holders: Sequence[str], nested: bool) -> None:
+    def __init__(
+        self, *, size: int, waited_s: float, holders: Sequence[str], nested: bool, tenant_share: int | None = None
+    ) -> None:
+        cap = "" if tenant_share is None else f", of which one tenant may have tenant_share={tenant_share}"
         why = (
             "A transaction that is open here holds one already, so waiting for a second could wait for ever: a block "
             "inside another tenant's transaction gets one only when it is free. "
@@ -490,11 +495,12 @@ class PoolTimeout(ServerError):
             else ""
         )
         super().__init__(
-            f"no connection was free after {waited_s:g} s (pool_size={size}). {why}In use, longest first: "
+            f"no connection was free after {waited_s:g} s (pool_size={size}{cap}). {why}In use, longest first: "
             f"{'; '.join(holders) or 'none, they were returned just now'}. Shorten the transactions, or raise "
-            "pool_size."
+            f"{'pool_size' if tenant_share is None else 'tenant_share'}."
         )
         self.size, self.waited_s, self.holders, self.nested = size, waited_s, tuple(holders), nested
+        self.tenant_share = tenant_share
 
 
 class PoolClosed(ServerError):

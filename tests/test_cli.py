@@ -909,6 +909,7 @@ def unsafe(sql, server):
     sql("ALTER ROLE tenantry_test IN DATABASE tenantry_test SET search_path = ''")
 
 
+@pytest.mark.direct
 def test_init_prints_what_the_role_of_a_real_server_needs(run, unsafe):
     ran = run("init")
     assert ran.status == 0
@@ -916,6 +917,7 @@ def test_init_prints_what_the_role_of_a_real_server_needs(run, unsafe):
     assert run("tenant", "list").status == 2
 
 
+@pytest.mark.direct
 def test_init_sets_the_role_up_when_it_is_told_to(run, unsafe):
     assert "done: ALTER ROLE" in run("init", "--setup-role").err
     assert run("tenant", "list").status == 0
@@ -945,6 +947,7 @@ def test_a_healthy_project_has_nothing_but_ok(run, migrations, sql):
     assert set(states(ran).values()) == {"ok"}
 
 
+@pytest.mark.direct
 def test_doctor_names_the_cure_of_a_role_with_a_path(run, unsafe):
     ran = run("doctor")
     assert (ran.status, states(ran)["search_path"]) == (1, "fail")

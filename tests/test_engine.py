@@ -332,6 +332,7 @@ def test_a_server_that_refuses_says_which_and_what(server, make_engine):
     assert isinstance(caught.value, peewee.OperationalError)
 
 
+@pytest.mark.direct
 def test_a_wrong_password_is_refused_and_not_shown(server, make_engine, sql):
     with PasswordRequired(sql, "tenantry_test"):
         tenants = make_engine(url=make_dsn(server.url, password="wrong-secret"))

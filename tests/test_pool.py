@@ -180,6 +180,7 @@ def test_giving_a_connection_back_twice_makes_no_second_place(pool):
     assert len(taken) == 2
 
 
+@pytest.mark.direct
 def test_a_backend_that_was_killed_while_idle_is_replaced_unseen(pool, sql):
     connection = pool.take("a")
     pool.give(connection)
@@ -189,6 +190,7 @@ def test_a_backend_that_was_killed_while_idle_is_replaced_unseen(pool, sql):
     assert other is not connection
 
 
+@pytest.mark.direct
 def test_an_idle_connection_with_news_on_its_socket_is_asked_and_kept(pool, sql):
     connection = pool.take("a")
     connection.cursor().execute("LISTEN news")
@@ -198,6 +200,7 @@ def test_an_idle_connection_with_news_on_its_socket_is_asked_and_kept(pool, sql)
     assert pool.take("a") is connection
 
 
+@pytest.mark.direct
 def test_a_connection_that_was_idle_for_long_is_asked_before_it_is_used(server):
     pool = Pool(server.url, PoolSettings(size=1, ask_after_s=0.0))
     connection = pool.take("a")
@@ -267,6 +270,7 @@ def test_what_will_not_pass_by_itself_is_not_tried_again(server):
         pool.take("a")
 
 
+@pytest.mark.direct
 def test_a_failed_attempt_to_connect_gives_its_place_back(server):
     pool = Pool(make_dsn(server.url, dbname="there_is_no_such_database"), PoolSettings(size=1, wait_s=0.1))
     for _ in range(3):

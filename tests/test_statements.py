@@ -13,6 +13,7 @@ import pytest
 from peewee import fn
 from playhouse.postgres_ext import ServerSide, ServerSideQuery
 from shop import Customer, Invoice, Plan
+from traces import HAS_LOCKS, LEFT_BEHIND
 
 from tenantry import FixedCatalog, Tenant, TenantModel
 from tenantry.errors import ConnectionLost, NothingBound, PoolTimeout, SessionRequired, TransactionElsewhere
@@ -107,6 +108,7 @@ def test_raw_sql_in_the_shared_block_finds_the_shared_schema(one):
         assert [plan.name for plan in Plan.select()] == ["pro"]
 
 
+@pytest.mark.direct
 def test_the_time_zone_of_a_tenant_is_no_other_tenants(one):
     acme, globex = one.database_of("acme"), one.database_of("globex")
     acme.set_time_zone("Asia/Tokyo")
@@ -117,36 +119,6 @@ def test_the_time_zone_of_a_tenant_is_no_other_tenants(one):
 
 
 # What raw SQL leaves behind never reaches the next borrower.
-
-HAS_LOCKS = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())"
-LEFT_BEHIND = {
-    "a setting": ("SELECT set_config('work_mem', '1MB', false)", "SELECT current_setting('work_mem') = '1MB'"),
-    "a path": ("SELECT set_config('search_path', 'public', false)", "SELECT current_setting('search_path') = 'public'"),
-    "an advisory lock": (
-        "SELECT pg_advisory_lock(42)",
-        HAS_LOCKS,
-    ),
-    "a lock by a quoted name": ('SELECT "pg_catalog"."pg_advisory_lock" (42)', HAS_LOCKS),
-    "a lock behind a comment": ("SELECT pg_advisory_lock/* not a call? */(42)", HAS_LOCKS),
-    "a lock in the middle": ("WITH a AS (SELECT pg_advisory_lock(42)) SELECT count(*) FROM a", HAS_LOCKS),
-    "a prepared statement": (
-        "DO $$BEGIN EXECUTE 'PREPARE left_behind AS SELECT 1'; END$$",
-        "SELECT count(*) > 0 FROM pg_prepared_statements",
-    ),
-    "a held cursor": (
-        "DO $$BEGIN EXECUTE 'DECLARE left_behind CURSOR WITH HOLD FOR SELECT 1'; END$$",
-        "SELECT EXISTS (SELECT 1 FROM pg_cursors WHERE name = 'left_behind')",
-    ),
-    "a channel": ("DO $$BEGIN EXECUTE 'LISTEN left_behind'; END$$", "SELECT count(*) > 0 FROM pg_listening_channels()"),
-    "a temporary table": (
-        "DO $$BEGIN EXECUTE 'CREATE TEMP TABLE left_behind (x int)'; END$$",
-        "SELECT to_regclass('pg_temp.left_behind') IS NOT NULL",
-    ),
-    "another role": (
-        "DO $$BEGIN EXECUTE 'SET ROLE ' || quote_ident(session_user); END$$",
-        "SELECT current_setting('role') <> 'none'",
-    ),
-}
 
 
 def test_text_of_the_next_tenant_is_not_read_in_the_encoding_of_the_last(one):
@@ -317,6 +289,7 @@ def test_a_percent_sign_means_what_it_means_to_the_driver(acme):
     assert value(acme, "SELECT %s", "50%") == "50%"
 
 
+@pytest.mark.direct
 @pytest.mark.parametrize("block", [True, False], ids=["in a transaction", "alone"])
 def test_an_error_counts_lines_and_points_as_if_the_statement_were_sent_alone(acme, block):
     text = "SELECT 1,\n  x frm y"

@@ -149,4 +149,7 @@ def _pool_settings(config: Config) -> PoolSettings:
         tenants_per_connection=config.tenants_per_connection,
         connect_attempts=config.connect_attempts,
         allow_default_path=config.allow_default_path,
+        pooler=config.pooler,
+        tenant_share=config.tenant_share,
+        uncapped=frozenset({"", SCHEMA, config.shared_schema}),  # What belongs to no tenant.
     )

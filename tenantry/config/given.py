@@ -17,12 +17,14 @@ class Settings(TypedDict, total=False):
     shared_grants: str | None
     tenant_setting: bool
     pool_size: int
+    tenant_share: int | None
     pool_wait_s: float
     pool_idle_s: float
     pool_ask_after_s: float
     tenants_per_connection: int
     connect_attempts: int
     allow_default_path: bool
+    pooler: str
     databases: int
     catalog_interval_s: float
     jobs: int

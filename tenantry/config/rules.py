@@ -47,6 +47,15 @@ def whole(*, most: int = MOST) -> Rule[int]:
     return Rule(f"it must be a whole number from 1 to {most}", check, _reader(int))
 
 
+def one_of(*values: str) -> Rule[str]:
+    """Make the rule for one of a few words."""
+
+    def check(value: object) -> str:
+        return value if isinstance(value, str) and value in values else _refuse()
+
+    return Rule(f"it must be {', '.join(values[:-1])} or {values[-1]}", check)
+
+
 def seconds(*, least: float = 0.0) -> Rule[float]:
     """Make the rule for a time in seconds."""
 

@@ -24,7 +24,7 @@ from tenantry.databases.prefix import Prefix
 from tenantry.databases.rendering import Rendering
 from tenantry.databases.rows import Rows, StatementCursor
 from tenantry.databases.streams import ServerCursor
-from tenantry.databases.texts import may_leave_traces, raw_may_leave_traces, refuse
+from tenantry.databases.texts import may_leave_traces, raw_may_leave_traces, refuse, refuse_hidden_end
 from tenantry.databases.wire import Wire
 from tenantry.errors import ServerError
 from tenantry.naming import RoleName, SchemaName, TenantId
@@ -259,6 +259,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         lease = lease_of(self.wire.key)
         if lease is None or not lease.session:
             refuse(text, in_transaction=lease is not None)
+            if self.pool.pooled:
+                refuse_hidden_end(text)
         return text
 
     @contextlib.contextmanager

@@ -15,26 +15,34 @@ import psycopg2.extensions
 from tenantry.config import masked
 from tenantry.context import this_process
 from tenantry.errors import ConfigError, ServerRefused, ServerUnreachable, UnsafeDefaultPath
+from tenantry.naming import quoted_text
 from tenantry.pool.settings import PoolSettings
+from tenantry.pool.shares import Places
 
 if TYPE_CHECKING:
     from tenantry.pool.pool import Pool
 
 IDLE = psycopg2.extensions.TRANSACTION_STATUS_IDLE
+INERROR = psycopg2.extensions.TRANSACTION_STATUS_INERROR
 UNKNOWN = psycopg2.extensions.TRANSACTION_STATUS_UNKNOWN
 
-# All that DISCARD ALL does, spelled out, for that one is refused beside other statements. Committed by itself, so that
-# neither the failure nor the rollback of what follows undoes it, and so that what follows still begins with its first
-# query (SET TRANSACTION, snapshots). Without a BEGIN: when it is cancelled half-way, no transaction may be left open.
-# PostgreSQL warns of a COMMIT without one, and nobody needs to read that.
-SCRUB = (
-    "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; "
-    "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP; "
-    "SET LOCAL client_min_messages TO error; COMMIT;\n"
+# What no rollback takes back.
+_UNLOCK = "SELECT pg_catalog.pg_advisory_unlock_all(); DEALLOCATE ALL; "
+# All that DISCARD ALL does, spelled out, for that one is refused beside other statements.
+_CLEAN = (
+    "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; "
+    f"{_UNLOCK}DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP; "
 )
+# Committed by itself, so that neither the failure nor the rollback of what follows undoes it, and so that what follows
+# still begins with its first query (SET TRANSACTION, snapshots). Without a BEGIN: when it is cancelled half-way, no
+# transaction may be left open. PostgreSQL warns of a COMMIT without one, and nobody needs to read that.
+SCRUB = f"{_CLEAN}SET LOCAL client_min_messages TO error; COMMIT;\n"
 # psycopg2 reads dates in the ISO style only and sets it when it connects; where the role's default is another, RESET
 # ALL would bring that back.
 ISO_DATES = "SET DateStyle TO 'ISO';\n"
+
+# What a pooler keeps for each of its clients: it takes a RESET ALL for the client's wish.
+_KEPT_BY_POOLERS = ("client_encoding", "DateStyle", "TimeZone", "application_name")
 
 MAX_BACKOFF_S = 2.0  # A server that restarts is up again in seconds: longer waits only make its users wait for us.
 
@@ -65,17 +73,18 @@ class _Select:  # pragma: no cover
 
 
 class Loan:
-    """A place in the pool, held by a connection while it is lent.
+    """A place in the pool, held by a connection while it is lent; and one of the tenant's *share*, if that is capped.
 
     When whoever had the connection is gone without giving it back (a thread that died in a transaction), the connection
     goes with its last reference, and the place comes back. This is an object of its own, and new each time, because
     Python finalizes an object once: a connection that came back to life would lose its place the second time.
     """
 
-    __slots__ = ("pool", "process")
+    __slots__ = ("pool", "process", "share")
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, share: Places | None) -> None:
         self.pool: Pool | None = pool
+        self.share = share
         self.process = this_process()
 
     def end(self) -> Pool | None:
@@ -86,7 +95,7 @@ class Loan:
     def __del__(self) -> None:
         pool = self.end()
         if pool is not None:
-            pool.regain_place()
+            pool.regain_place(self.share)
 
 
 class Connection(psycopg2.extensions.connection):
@@ -101,6 +110,8 @@ class Connection(psycopg2.extensions.connection):
     database = ""  # As the server calls it: a pooler between may have another name for it.
     exposed = False  # The application has had it in its hands, and may have changed how the driver treats it.
     scrub = SCRUB
+    pooled = False  # A pooler stands between, and each transaction may meet another backend.
+    cleaning = _CLEAN  # Of a backend behind a pooler.
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -113,6 +124,19 @@ class Connection(psycopg2.extensions.connection):
         """Mark it as handed to the application, which may do with it what it likes until it comes back."""
         self.marked = self.exposed = True
         return self
+
+    def ending(self, verb: str) -> str:
+        """Return what ends a transaction with *verb*, as the driver takes it with values: ``%`` is doubled.
+
+        Behind a pooler that is the scrub as well. The next message may reach another backend, and this one be lent to
+        somebody else. It has a transaction of its own: when it is cancelled half-way, the backend is still ours, and
+        the rollback that follows scrubs it.
+        """
+        if not (self.pooled and self.marked):
+            return verb
+        # The COMMIT may fail, and that ends the message.
+        before = "" if self.get_transaction_status() == INERROR else _UNLOCK
+        return f"{before}{verb}\n;BEGIN;{self.cleaning}COMMIT"
 
     def driver_state(self) -> object:
         """Return what the driver keeps of it, and no server can scrub."""
@@ -199,14 +223,22 @@ class Address:
 
     def _look_at(self, connection: Connection) -> None:
         cursor = connection.cursor()
+        # Defaults, and not what is set now: behind a pooler that may be what another program has left.
         cursor.execute(
-            "SELECT current_user, current_database(), reset_val, "
-            "(SELECT setting FROM pg_catalog.pg_settings WHERE name = 'search_path') "
+            "SELECT current_user, current_database(), pg_catalog.pg_backend_pid(), reset_val, "
+            "(SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path') "
             "FROM pg_catalog.pg_settings WHERE name = 'DateStyle'"
         )
-        role, connection.database, dates, path = cursor.fetchone()  # type: ignore[misc]  # one row: every version has both settings
+        role, connection.database, backend, dates, path = cursor.fetchone()  # type: ignore[misc]  # one row, always
         if not dates.startswith("ISO"):
             connection.scrub = SCRUB + ISO_DATES
+        # A pooler makes a number of its own up for each of its clients.
+        seems_pooled = backend != connection.get_backend_pid()
+        if self._settings.pooler == "transaction" or (self._settings.pooler == "auto" and seems_pooled):
+            connection.pooled = True
+            kept = {name: connection.get_parameter_status(name) or "" for name in _KEPT_BY_POOLERS}
+            texts = (f"SET {name} TO {quoted_text(value)};" for name, value in kept.items())
+            connection.cleaning = _CLEAN + "".join(texts).replace("%", "%%")
         if path not in ("", '""') and not self._settings.allow_default_path:
             raise UnsafeDefaultPath(role=role, database=str(self._parameters.get("dbname", role)), path=path)
 

@@ -19,6 +19,7 @@ from tenantry.forks import renew_after_fork
 from tenantry.pool.connection import IDLE, Address, Connection, Loan, OnConnect
 from tenantry.pool.figures import Health, Holder, PoolFigures
 from tenantry.pool.settings import PoolSettings
+from tenantry.pool.shares import Places, Shares
 
 
 class Pool:
@@ -33,6 +34,7 @@ class Pool:
         self.address = Address(url, self.settings, on_connect)
         self._version: int | None = None
         self._database = ""
+        self._pooled: bool | None = None
         self._closed = False
         self.renew()
         renew_after_fork(self)
@@ -42,7 +44,9 @@ class Pool:
         # Reentrant: the collector may end a forgotten connection, which comes back here, while this thread holds the
         # lock.
         self._lock = threading.RLock()
-        self._places: SimpleQueue[bool] = SimpleQueue()  # True is a place; False says that the pool is closed.
+        self._places: Places = SimpleQueue()
+        share = self.settings.tenant_share
+        self._shares = None if share is None else Shares(share, self.settings.uncapped)
         self._idle: deque[Connection] = deque()
         self._all: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._waiting = self._opened = self._ended = self._recycled = self._waits = self._timeouts = 0
@@ -68,31 +72,43 @@ class Pool:
             self.give(self.take(""))
         return self._database
 
+    @property
+    def pooled(self) -> bool:
+        """Whether a pooler in transaction mode stands between, so that no session can be held and raw SQL is scrubbed
+        at the end of its own transaction. Connects, the first time.
+        """
+        if self._pooled is None:
+            self.give(self.take(""))
+        return bool(self._pooled)
+
     def take(self, schema: str, *, patient: bool = True, nested: bool = False) -> Connection:
         """Lend a connection to somebody who works on *schema*, or on none (""); :meth:`give` it back.
 
         With *patient* false it is lent only if it is free now. *nested* tells that whoever asks holds one already.
 
         Raises:
-            PoolTimeout: none was free in time.
+            PoolTimeout: none was free in time, or the schema's share of them was in use.
             ServerUnreachable, ServerRefused, UnsafeDefaultPath: a new one could not be opened.
             PoolClosed: the engine was closed.
         """
         place, now = False, time.monotonic()
+        share = None if self._shares is None else self._take_share(self._shares.of(schema), now, patient, nested)
         try:
             try:
                 place = self._places.get_nowait()
             except Empty:
-                place = self._wait(patient, nested)
+                place = self._wait(self._places, now, patient, nested)
             if not place or self._closed:
                 place = False
                 self._places.put(False)  # For the next who waits.
                 raise PoolClosed
             connection = self._take_idle(now) or self._connect()
-            loan, place = Loan(self), False  # From here on the loan has the place.
+            loan, place = Loan(self, share), False  # From here on the loan has the place, and the share.
         except BaseException:
             if place:
                 self._places.put(True)
+            if share is not None:
+                share.put(not self._closed)
             raise
         connection.loan = loan
         connection.thread = get_ident()
@@ -115,6 +131,8 @@ class Pool:
             self._put_away(connection)
         finally:  # Whatever comes in between, a Ctrl-C too: the place must not be lost.
             self._places.put(not self._closed)
+            if loan.share is not None:
+                loan.share.put(not self._closed)
 
     def _put_away(self, connection: Connection) -> None:
         connection.loan = None
@@ -123,6 +141,8 @@ class Pool:
             del connection.notices[:], connection.notifies[:]
         # Whoever gives it back has ended its transaction. Should one ever not have, the next tenant must not find it.
         changed = connection.exposed and _is_changed(connection)
+        if connection.marked and connection.pooled:
+            connection.marked = False  # The backend was scrubbed where the transaction ended; the next is another.
         if (
             changed
             or self._closed
@@ -138,11 +158,13 @@ class Pool:
         if now > self._next_sweep:
             self._sweep(now)
 
-    def regain_place(self) -> None:
-        """Take the place of a connection back that is gone without having been given back."""
+    def regain_place(self, share: Places | None) -> None:
+        """Take the place of a connection back that is gone without having been given back, and that of its *share*."""
         with self._lock:
             self._ended += 1
         self._places.put(not self._closed)
+        if share is not None:
+            share.put(not self._closed)
 
     def discard(self, connection: Connection) -> None:
         """Take *connection* back and end it: nobody knows what state it is in."""
@@ -208,23 +230,42 @@ class Pool:
         while self._idle:
             self._close(self._idle.pop())
         self._places.put(False)
+        if self._shares is not None:
+            self._shares.close()
 
     def _lent(self) -> list[Connection]:
         with self._lock:
             return [connection for connection in self._all if connection.loan is not None and not connection.closed]
 
-    def _wait(self, patient: bool, nested: bool) -> bool:
+    def _take_share(self, share: Places | None, since: float, patient: bool, nested: bool) -> Places | None:
+        """Take a place of a tenant's *share* before one of the pool: who waits for it keeps none from the others."""
+        if share is not None:
+            try:
+                place = share.get_nowait()
+            except Empty:
+                place = self._wait(share, since, patient, nested)
+            if not place:
+                share.put(False)
+                raise PoolClosed
+        return share
+
+    def _wait(self, places: Places, since: float, patient: bool, nested: bool) -> bool:
         with self._lock:
             self._waiting += 1
             self._waits += 1
         wait_s = self.settings.wait_s if patient else 0.0
         try:
-            return self._places.get(timeout=wait_s)
+            return places.get(timeout=max(0.0, since + wait_s - time.monotonic()))  # One time for both waits.
         except Empty:
             with self._lock:
                 self._timeouts += 1
-            holders = [str(holder) for holder in self.holders()]
-            raise PoolTimeout(size=self.settings.size, waited_s=wait_s, holders=holders, nested=nested) from None
+            raise PoolTimeout(
+                size=self.settings.size,
+                waited_s=wait_s,
+                holders=[str(holder) for holder in self.holders()],
+                nested=nested,
+                tenant_share=None if places is self._places else self.settings.tenant_share,
+            ) from None
         finally:
             with self._lock:
                 self._waiting -= 1
@@ -263,7 +304,7 @@ class Pool:
 
     def _connect(self) -> Connection:
         connection = self.address.connect()
-        self._version, self._database = connection.server_version, connection.database
+        self._version, self._database, self._pooled = connection.server_version, connection.database, connection.pooled
         with self._lock:
             self._opened += 1
             self._all.add(connection)
