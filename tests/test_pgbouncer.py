@@ -49,7 +49,7 @@ def through(make_engine, bouncer):
 
 @pytest.fixture
 def acme(through):
-    with through.use("acme"):
+    with through.use("acme", across_yield=True):
         yield through.database
 
 
