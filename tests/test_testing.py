@@ -607,6 +607,57 @@ def test_a_model_without_a_table_is_not_passed_over_in_silence(tenants):
         prove_isolated(tenants, [Tag], between=(tenants["acme"], tenants["globex"]))
 
 
+ODD = """
+    SET ROLE tenantry_test;
+    CREATE TABLE {0}."odd ""quoted" (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
+    CREATE TABLE {0}.nokey (size int, at timestamptz NOT NULL);
+    CREATE TABLE {0}.pair (one int, two int, flag bool NOT NULL, PRIMARY KEY (one, two));
+    CREATE VIEW {0}.seen AS SELECT 1 AS id;
+    RESET ROLE
+"""
+
+
+def test_odd_tables_are_looked_at_like_others(leaks_of, tenants, sql):
+    class Odd(TenantModel):
+        name = peewee.TextField()
+
+        class Meta:
+            table_name = 'odd "quoted'
+
+    class NoKey(TenantModel):
+        size = peewee.IntegerField(null=True)
+        at = peewee.DateTimeField()
+
+        class Meta:
+            primary_key = False
+
+    class Pair(TenantModel):
+        one = peewee.IntegerField()
+        two = peewee.IntegerField()
+        flag = peewee.BooleanField()
+
+        class Meta:
+            primary_key = peewee.CompositeKey("one", "two")
+
+    class Seen(TenantModel):
+        pass
+
+    for schema in ("t_acme", "t_globex"):
+        sql(ODD.format(schema))
+    report = prove_isolated(tenants, [Odd, NoKey, Pair, Seen], between=(tenants["acme"], tenants["globex"]))
+    assert [str(gap) for gap in report.gaps if gap.model != "Seen"] == []
+
+
+def test_triggers_that_did_not_run_are_a_gap_that_matters(tenants, leaks_of, sql):
+    sql("ALTER TABLE t_acme.customer ADD CHECK (name LIKE 'Mr %')")
+    report = find_leaks(tenants, [Customer], between=(tenants["acme"], tenants["globex"]))
+    assert [(gap.kind, gap.matters) for gap in report.gaps] == [("insert, run", False)]
+    sql(TRIGGER.format(own="t_acme", other="t_globex", when="INSERT", work="INSERT INTO audit VALUES (1)"))
+    report = find_leaks(tenants, [Customer], between=(tenants["acme"], tenants["globex"]))
+    assert [(gap.tenant, gap.kind, gap.matters) for gap in report.gaps] == [("acme", "insert, run", True)]
+    assert "customer_name_check" in str(report)
+
+
 def test_inside_a_transaction_the_search_is_refused(tenants):
     with tenants.use("initech"), tenants.database.atomic():
         with pytest.raises(TransactionOpen):
