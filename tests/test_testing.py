@@ -481,6 +481,12 @@ def test_a_table_of_the_shared_schema_that_is_no_shared_models_is_found(leaks_of
         sql("DROP TABLE public.note")
 
 
+def test_a_table_that_is_made_in_the_wrong_schema_is_found_and_does_not_stay(leaks_of, sql):
+    found = leaks_of(Plan, statements=["CREATE TABLE public.made (id int)", "CREATE TABLE at_home (id int)"])
+    assert found == {(tenant, "SQL", "raw", "public.made") for tenant in ("acme", "globex")}
+    assert sql("SELECT pg_catalog.to_regclass('public.made')") == [(None,)]
+
+
 def test_a_view_over_another_tenants_table_is_found_as_itself_and_where_it_is_used(leaks_of, sql):
     sql("SET ROLE tenantry_test; CREATE VIEW t_acme.names AS SELECT id, name FROM t_globex.customer; RESET ROLE")
     sql("SET ROLE tenantry_test; CREATE VIEW t_globex.names AS SELECT id, name FROM t_globex.customer; RESET ROLE")
@@ -521,6 +527,19 @@ def test_a_trigger_that_writes_into_another_tenants_table_is_found_when_it_runs(
     assert ("acme", "Customer", f"{when.lower()}, run", "t_globex.audit") in found
     assert (("acme", None, "function", "t_globex.audit") in found) is ("t_globex.audit" in work)
     assert {tenant for tenant, *_ in found} == {"acme"}
+
+
+def test_a_function_that_all_tenants_use_is_read_where_a_trigger_leads_to_it(leaks_of, sql):
+    sql(
+        "SET ROLE tenantry_test; CREATE FUNCTION public.note_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF new.name = 'seldom' THEN INSERT INTO t_globex.customer (name) VALUES ('x'); END IF; RETURN new; END $$;"
+        "CREATE TRIGGER noted BEFORE INSERT ON t_acme.customer FOR EACH ROW EXECUTE FUNCTION public.note_it();"
+        "RESET ROLE"
+    )
+    try:
+        assert leaks_of(Customer, Plan) == {("acme", None, "function", "t_globex.customer")}
+    finally:
+        sql("DROP FUNCTION public.note_it() CASCADE")
 
 
 def test_a_trigger_that_stays_at_home_is_no_leak(leaks_of, sql):
