@@ -592,6 +592,12 @@ def test_the_work_of_the_application_is_looked_at_as_well(tenants, leaks_of):
     assert found == {("acme", "report", "called", "t_globex.customer")}
 
 
+def test_work_that_fails_in_the_search_raises_its_own_error(tenants, leaks_of):
+    with pytest.raises(ZeroDivisionError):
+        leaks_of(Plan, statements=[lambda: 1 / 0])
+    assert tenants.query_hooks == []
+
+
 def test_a_many_to_many_is_followed_and_written(tenants, leaks_of, sql):
     for tenant in ("acme", "globex"):
         with tenants.use(tenant):
