@@ -481,6 +481,12 @@ def test_a_table_of_the_shared_schema_that_is_no_shared_models_is_found(leaks_of
         sql("DROP TABLE public.note")
 
 
+def test_a_table_that_is_made_in_the_wrong_schema_is_found_and_does_not_stay(leaks_of, sql):
+    found = leaks_of(Plan, statements=["CREATE TABLE public.made (id int)", "CREATE TABLE at_home (id int)"])
+    assert found == {(tenant, "SQL", "raw", "public.made") for tenant in ("acme", "globex")}
+    assert sql("SELECT pg_catalog.to_regclass('public.made')") == [(None,)]
+
+
 def test_a_view_over_another_tenants_table_is_found_as_itself_and_where_it_is_used(leaks_of, sql):
     sql("SET ROLE tenantry_test; CREATE VIEW t_acme.names AS SELECT id, name FROM t_globex.customer; RESET ROLE")
     sql("SET ROLE tenantry_test; CREATE VIEW t_globex.names AS SELECT id, name FROM t_globex.customer; RESET ROLE")
@@ -521,6 +527,19 @@ def test_a_trigger_that_writes_into_another_tenants_table_is_found_when_it_runs(
     assert ("acme", "Customer", f"{when.lower()}, run", "t_globex.audit") in found
     assert (("acme", None, "function", "t_globex.audit") in found) is ("t_globex.audit" in work)
     assert {tenant for tenant, *_ in found} == {"acme"}
+
+
+def test_a_function_that_all_tenants_use_is_read_where_a_trigger_leads_to_it(leaks_of, sql):
+    sql(
+        "SET ROLE tenantry_test; CREATE FUNCTION public.note_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF new.name = 'seldom' THEN INSERT INTO t_globex.customer (name) VALUES ('x'); END IF; RETURN new; END $$;"
+        "CREATE TRIGGER noted BEFORE INSERT ON t_acme.customer FOR EACH ROW EXECUTE FUNCTION public.note_it();"
+        "RESET ROLE"
+    )
+    try:
+        assert leaks_of(Customer, Plan) == {("acme", None, "function", "t_globex.customer")}
+    finally:
+        sql("DROP FUNCTION public.note_it() CASCADE")
 
 
 def test_a_trigger_that_stays_at_home_is_no_leak(leaks_of, sql):
@@ -573,6 +592,12 @@ def test_the_work_of_the_application_is_looked_at_as_well(tenants, leaks_of):
     assert found == {("acme", "report", "called", "t_globex.customer")}
 
 
+def test_work_that_fails_in_the_search_raises_its_own_error(tenants, leaks_of):
+    with pytest.raises(ZeroDivisionError):
+        leaks_of(Plan, statements=[lambda: 1 / 0])
+    assert tenants.query_hooks == []
+
+
 def test_a_many_to_many_is_followed_and_written(tenants, leaks_of, sql):
     for tenant in ("acme", "globex"):
         with tenants.use(tenant):
@@ -605,6 +630,57 @@ def test_what_is_found_is_an_error_that_names_table_statement_and_tenant(tenants
 def test_a_model_without_a_table_is_not_passed_over_in_silence(tenants):
     with pytest.raises(NotIsolated, match=r'(?s)nothing is proven of:.*Tag, select, for acme: relation "tag" does not'):
         prove_isolated(tenants, [Tag], between=(tenants["acme"], tenants["globex"]))
+
+
+ODD = """
+    SET ROLE tenantry_test;
+    CREATE TABLE {0}."odd ""quoted" (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
+    CREATE TABLE {0}.nokey (size int, at timestamptz NOT NULL);
+    CREATE TABLE {0}.pair (one int, two int, flag bool NOT NULL, PRIMARY KEY (one, two));
+    CREATE VIEW {0}.seen AS SELECT 1 AS id;
+    RESET ROLE
+"""
+
+
+def test_odd_tables_are_looked_at_like_others(leaks_of, tenants, sql):
+    class Odd(TenantModel):
+        name = peewee.TextField()
+
+        class Meta:
+            table_name = 'odd "quoted'
+
+    class NoKey(TenantModel):
+        size = peewee.IntegerField(null=True)
+        at = peewee.DateTimeField()
+
+        class Meta:
+            primary_key = False
+
+    class Pair(TenantModel):
+        one = peewee.IntegerField()
+        two = peewee.IntegerField()
+        flag = peewee.BooleanField()
+
+        class Meta:
+            primary_key = peewee.CompositeKey("one", "two")
+
+    class Seen(TenantModel):
+        pass
+
+    for schema in ("t_acme", "t_globex"):
+        sql(ODD.format(schema))
+    report = prove_isolated(tenants, [Odd, NoKey, Pair, Seen], between=(tenants["acme"], tenants["globex"]))
+    assert [str(gap) for gap in report.gaps if gap.model != "Seen"] == []
+
+
+def test_triggers_that_did_not_run_are_a_gap_that_matters(tenants, leaks_of, sql):
+    sql("ALTER TABLE t_acme.customer ADD CHECK (name LIKE 'Mr %')")
+    report = find_leaks(tenants, [Customer], between=(tenants["acme"], tenants["globex"]))
+    assert [(gap.kind, gap.matters) for gap in report.gaps] == [("insert, run", False)]
+    sql(TRIGGER.format(own="t_acme", other="t_globex", when="INSERT", work="INSERT INTO audit VALUES (1)"))
+    report = find_leaks(tenants, [Customer], between=(tenants["acme"], tenants["globex"]))
+    assert [(gap.tenant, gap.kind, gap.matters) for gap in report.gaps] == [("acme", "insert, run", True)]
+    assert "customer_name_check" in str(report)
 
 
 def test_inside_a_transaction_the_search_is_refused(tenants):

@@ -81,7 +81,7 @@ def is_of_server(schema: str) -> bool:
 def models_of(tenants: Tenantry) -> list[Model]:
     """Find the models of the process whose database is whoever is bound; peewee's own can be made with it as well."""
     found = []
-    for model in _below(peewee.Model):
+    for model in dict.fromkeys(_below(peewee.Model)):  # One that has several bases is met several times.
         database = model._meta.database
         if type(database) is BoundDatabase and database.engine in (None, tenants) and model not in _BASES:
             found.append(model)
