@@ -372,7 +372,7 @@ def wired(bouncer, make_engine):
     """The messages of an engine on their way to the pooler."""
     with Relay(bouncer.url) as relay:
         tenants = make_engine(url=relay.url, pool_size=1)
-        with tenants.use("acme"):
+        with tenants.use("acme", across_yield=True):
             Customer.select().count()
             yield tenants.database, relay
         tenants.close()
