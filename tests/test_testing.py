@@ -756,6 +756,18 @@ def test_a_touch_of_the_others_table_is_told_with_table_rows_and_statement(tenan
     assert ("was changed" in text) is bool(changed)
 
 
+def test_a_table_gets_one_row_for_the_time_however_many_models_it_has(tenants, stays):
+    class Bill(TenantModel):
+        note = peewee.TextField(null=True)
+
+        class Meta:
+            table_name = "invoice"
+
+    with pytest.raises(NotIsolated, match=r"t_globex\.invoice was changed: 1 row before, 0 rows after"):
+        stays(lambda: tenants.database.execute_sql("DELETE FROM t_globex.invoice"))
+    assert Bill._meta.table_name == "invoice"
+
+
 def test_a_write_to_a_shared_table_is_told_unless_it_may_be(stays):
     number = iter(range(9))
 
