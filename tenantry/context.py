@@ -6,12 +6,12 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenantry.errors import TransactionElsewhere
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tenantry.catalog import Tenant
 
+T = TypeVar("T")
 _NO_VALUES: Mapping[str, object] = MappingProxyType({})
 _process = object()  # This process. A forked child is another one, though it inherits every value.
 
@@ -125,16 +126,19 @@ def _name_of(place: Any) -> str:
 class Bound:
     """A block, and what it has bound: a tenant of an engine, or its shared schema (then *tenant* is None)."""
 
-    __slots__ = ("database", "engine", "frame", "over", "pin", "tenant", "values")
+    __slots__ = ("__weakref__", "around", "database", "engine", "frame", "over", "owner", "pin", "tenant", "values")
 
-    def __init__(
-        self, engine: object, tenant: Tenant | None, database: Any, values: Mapping[str, object], frame: Any = None
-    ) -> None:
+    def __init__(self, engine: object, tenant: Tenant | None, database: Any, values: Mapping[str, object]) -> None:
         self.engine, self.tenant, self.values = engine, tenant, values
         self.database = database  # A database of the layer above.
         self.pin: Pin = database.pin
-        self.frame = frame  # Of the generator that has entered it, where its consumer is not meant.
+        self.frame: Any = None  # Of the generator that has entered it, where its consumer is not meant.
         self.over = False
+
+    def keep_to(self, frame: Any) -> None:
+        """Bind for the generator of *frame* alone, which enters this."""
+        self.frame, self.owner, self.around = frame, Owner(), own_block()
+        generators_blocks.add(weakref.ref(self, generators_blocks.discard))
 
     @property
     def key(self) -> tuple[object, str]:
@@ -144,8 +148,12 @@ class Bound:
 
     @property
     def is_suspended(self) -> bool:
-        """Whether the generator that has entered it stands still: who runs is its consumer, who has entered nothing."""
-        return self.frame is not None and self.frame.f_back is None
+        """Whether the generator that has entered it stands still here: who runs is another, who has not entered it.
+
+        A thread or task with a copy of the context may have been started by the generator or by its consumer: it counts
+        as the consumer, and :func:`keep_bound` is for what the generator starts.
+        """
+        return self.frame is not None and (self.frame.f_back is None or not self.owner.is_here())
 
 
 # The blocks that are open here, from the innermost outwards. A value: contexts that were copied share it.
@@ -158,8 +166,12 @@ blocks_here = _blocks.get  # For those who ask for each row, and to whom the fir
 beliefs: ContextVar[Any] = ContextVar("tenantry_beliefs", default=None)
 
 
+# The blocks that generators have entered for themselves and not left, in all contexts.
+generators_blocks: set[weakref.ref[Bound]] = set()
+
+
 def bound() -> Bound | None:
-    """Return what is bound here."""
+    """Return what is bound here, or what a generator has bound for itself, though it may be suspended."""
     blocks = _blocks.get()
     if blocks is None or blocks[0].frame is None:
         return blocks and blocks[0]
@@ -167,6 +179,35 @@ def bound() -> Bound | None:
     while blocks is not None and blocks[0].over and blocks[0].frame is not None:
         blocks = blocks[1]
     return None if blocks is None else blocks[0]
+
+
+def own_block() -> Bound | None:
+    """Return what is bound here for whom runs: the innermost block, but for those of generators that do not run."""
+    blocks = _blocks.get()
+    while blocks is not None and blocks[0].frame is not None and (blocks[0].over or blocks[0].is_suspended):
+        blocks = blocks[1]
+    return None if blocks is None else blocks[0]
+
+
+def moved_block() -> Bound | None:
+    """Return the block of a generator that runs here, if it was entered in another context and so binds nothing here.
+
+    A generator that is begun in one thread or task and goes on in another is inside of its block by its text alone.
+    """
+    for each in [ref() for ref in tuple(generators_blocks)]:
+        if each is not None and each.frame.f_back is not None and not _is_in(_blocks.get(), each):
+            frame: Any = sys._getframe(1)
+            while frame is not None and frame is not each.frame:
+                frame = frame.f_back
+            if frame is not None:
+                return each
+    return None
+
+
+def _is_in(blocks: _Blocks, value: Bound) -> bool:
+    while blocks is not None and blocks[0] is not value:
+        blocks = blocks[1]
+    return blocks is not None
 
 
 def bind(value: Bound) -> Any:
@@ -178,6 +219,8 @@ def bind(value: Bound) -> Any:
 def unbind(value: Bound, believed: Any) -> None:
     """End the block of *value*. What was bound inside of it and has not ended (generators can do that) stays bound."""
     value.over = True
+    if value.frame is not None:
+        generators_blocks.discard(weakref.ref(value))
     blocks = _blocks.get()
     if blocks is not None and blocks[0] is value:
         beliefs.set(believed)
@@ -202,10 +245,20 @@ def _without(blocks: _Blocks, value: Bound) -> _Blocks:
 
 
 def keep_bound() -> None:
-    """Make what a generator has bound here everybody's: in a copy of its context nobody is its consumer."""
-    here = bound()
-    if here is not None and here.frame is not None:
-        bind(Bound(here.engine, here.tenant, here.database, here.values))
+    """Make what is bound here everybody's, in a copy of this context: there is no generator in it, and no consumer."""
+    here, blocks = own_block(), _blocks.get()
+    if blocks is not None and blocks[0].frame is not None:
+        _blocks.set(None if here is None else (Bound(here.engine, here.tenant, here.database, here.values), None))
+
+
+def go_on(work: Callable[..., T], *args: Any) -> T:
+    """Call *work* in a context that is its alone: the generators that have bound something in it may change threads."""
+    blocks = _blocks.get()
+    while blocks is not None:
+        if blocks[0].frame is not None:
+            blocks[0].owner = Owner()
+        blocks = blocks[1]
+    return work(*args)
 
 
 class Lease:
@@ -215,7 +268,7 @@ class Lease:
     sees it and is refused, one that was started elsewhere does not see it and cannot join it by accident.
     """
 
-    __slots__ = ("__weakref__", "connection", "key", "outer", "over", "owner", "session", "waiting")
+    __slots__ = ("__weakref__", "block", "connection", "key", "outer", "over", "owner", "session", "waiting")
 
     def __init__(self, key: tuple[object, str] | None, *, session: bool = False) -> None:
         # The pool and the schema: a database can be evicted and made anew while its transaction is open. None is one
@@ -227,6 +280,7 @@ class Lease:
         self.waiting: list[str] = []  # What travels with the next statement: BEGIN, SAVEPOINT, RELEASE.
         self.over = False
         self.outer = _lease.get()
+        self.block = own_block()  # In which it was begun, and in which it is to end.
 
     def keep(self) -> Lease:
         """Make this what the context carries."""

@@ -15,7 +15,8 @@ TenantryError
 │   └── InvalidSchemaName        not a name that a schema can have
 ├── NothingBound                 a model was used outside `use()` and `shared()`
 │   ├── NoTenantBound            a tenant's table was touched outside a tenant
-│   └── GeneratorSuspended       what is bound was bound by a generator, for itself
+│   ├── GeneratorSuspended       what is bound was bound by a generator, for itself
+│   └── GeneratorMoved           a generator has bound it in another thread, task or context than it goes on in
 ├── BindingRefused               a model, a query or a proxy was to be tied to one database
 ├── InvalidModel                 a model that no tenant could be told apart by
 ├── WrongTenant                  a row, a query or a result of one tenant was to act in another
@@ -194,6 +195,20 @@ class GeneratorSuspended(NothingBound):
         self.what, self.generator, self.bound = what, generator, str(bound)
 
 
+class GeneratorMoved(NothingBound):
+    """A generator has bound a tenant in another thread, task or context than the one in which it goes on. Nothing was
+    sent.
+    """
+
+    def __init__(self, what: str, *, generator: str, bound: object) -> None:
+        TenantryError.__init__(
+            self,
+            f"{what} would run for {bound} by its text alone: the generator {generator} has bound that in another "
+            "thread, task or context than it runs in now. Let tenantry.stream() take its steps, or bind in each step",
+        )
+        self.what, self.generator, self.bound = what, generator, str(bound)
+
+
 class WrongTenant(TenantryError):
     """A row, a query or a result of one tenant was to act in another. *made_in* and *bound* tell whose it is and who is
     bound.
@@ -201,7 +216,9 @@ class WrongTenant(TenantryError):
 
     def __init__(self, what: str, *, made_in: object, bound: object) -> None:
         mine, here = str(made_in), str(bound)
-        other = f"{here}, as it is now or in this engine" if mine == here else here
+        # What is shared may act in all tenants of its engine.
+        is_elsewhere = mine in (here, "the shared schema")
+        other = f"{here}, as it is now or in this engine" if is_elsewhere else here
         super().__init__(f"{what} belongs to {mine} and cannot act in {other}: read or build it there anew")
         self.what, self.made_in, self.bound = what, mine, here
 

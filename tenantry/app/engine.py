@@ -15,7 +15,7 @@ from tenantry.app.use import Use
 from tenantry.binding import BoundDatabase
 from tenantry.catalog import Catalog, State, TableCatalog, Tenant, admit, find
 from tenantry.config import Settings, check, load
-from tenantry.context import Bound, bound, bound_to, nothing_open, open_leases
+from tenantry.context import Bound, bound_to, nothing_open, open_leases, own_block
 from tenantry.databases import SchemaDatabase, TenantDatabase
 from tenantry.errors import CatalogIsReadOnly, NoTenantBound, PoolClosed, TransactionOpen
 from tenantry.forks import ForkSafeLock
@@ -309,7 +309,7 @@ class Tenantry:
             return self._built
 
     def _bound(self) -> Bound | None:
-        here = bound()
+        here = own_block()
         return here if here is not None and here.engine is self else None
 
     def _to_bind(self, tenant: object, values: Mapping[str, object], beside_transaction: bool) -> Bound:
