@@ -435,6 +435,17 @@ def test_t09_a_row_refers_to_rows_of_its_own_tenant_whoever_is_bound(tenants):
         invoice.customer = customer
 
 
+def test_t09_a_row_of_nobody_refers_to_rows_of_the_bound_tenant(tenants):
+    with tenants.use("acme"):
+        customer = Customer.get_by_id(1)
+    invoice = Invoice()
+    with tenants.use("globex"), refused():
+        invoice.customer = customer
+    invoice.customer = customer
+    with tenants.use("acme"):
+        invoice.save()
+
+
 def test_t09_a_row_that_refers_to_a_row_belongs_where_that_does(tenants):
     with tenants.use("acme"):
         customer = Customer.get_by_id(1)

@@ -87,7 +87,7 @@ class Stream(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        row: T = self._context.run(go_on, next, self._rows)
+        row: T = self._context.run(go_on, self._rows.__next__)
         return row
 
     def close(self) -> None:
