@@ -481,7 +481,9 @@ class ConnectionLost(ServerError):
 class PoolTimeout(ServerError):
     """Every connection stayed in use for too long."""
 
-    def __init__(self, *, size: int, waited_s: float, holders: Sequence[str], nested: bool) -> None:
+    def __init__(
+        self, *, size: int, waited_s: float, holders: Sequence[str], nested: bool, setting: str = "pool_size"
+    ) -> None:
         why = (
             "A transaction that is open here holds one already, so waiting for a second could wait for ever: a block "
             "inside another tenant's transaction gets one only when it is free. "
@@ -489,9 +491,9 @@ class PoolTimeout(ServerError):
             else ""
         )
         super().__init__(
-            f"no connection was free after {waited_s:g} s (pool_size={size}). {why}In use, longest first: "
+            f"no connection was free after {waited_s:g} s ({setting}={size}). {why}In use, longest first: "
             f"{'; '.join(holders) or 'none, they were returned just now'}. Shorten the transactions, or raise "
-            "pool_size."
+            f"{setting}."
         )
         self.size, self.waited_s, self.holders, self.nested = size, waited_s, tuple(holders), nested
 
