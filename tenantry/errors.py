@@ -502,7 +502,14 @@ class PoolTimeout(ServerError):
     """
 
     def __init__(
-        self, *, size: int, waited_s: float, holders: Sequence[str], nested: bool, tenant_share: int | None = None
+        self,
+        *,
+        size: int,
+        waited_s: float,
+        holders: Sequence[str],
+        nested: bool,
+        tenant_share: int | None = None,
+        setting: str = "pool_size",
     ) -> None:
         cap = "" if tenant_share is None else f", of which one tenant may have tenant_share={tenant_share}"
         why = (
@@ -512,9 +519,9 @@ class PoolTimeout(ServerError):
             else ""
         )
         super().__init__(
-            f"no connection was free after {waited_s:g} s (pool_size={size}{cap}). {why}In use, longest first: "
+            f"no connection was free after {waited_s:g} s ({setting}={size}{cap}). {why}In use, longest first: "
             f"{'; '.join(holders) or 'none, they were returned just now'}. Shorten the transactions, or raise "
-            f"{'pool_size' if tenant_share is None else 'tenant_share'}."
+            f"{setting if tenant_share is None else 'tenant_share'}."
         )
         self.size, self.waited_s, self.holders, self.nested = size, waited_s, tuple(holders), nested
         self.tenant_share = tenant_share

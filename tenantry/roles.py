@@ -12,7 +12,7 @@ What takes ``ask`` runs in the caller's transaction, over a connection that is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import psycopg2
@@ -23,6 +23,7 @@ from tenantry.config.grants import parse_grants
 from tenantry.databases import LOGIN
 from tenantry.errors import ConfigError, RolesNotReady, RoleTaken
 from tenantry.naming import RoleName, SchemaName, own_role, quoted, quoted_text, tenant_role
+from tenantry.pool import Login
 
 _ON_TABLES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
 _ON_SEQUENCES = ("USAGE", "SELECT", "UPDATE")
@@ -49,6 +50,15 @@ _LACKING = """
     LEFT JOIN pg_catalog.pg_roles AS r ON r.rolname = wanted.role
     WHERE r.oid IS NULL OR pg_catalog.pg_get_userbyid(n.nspowner) <> %s
     OR NOT pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
+    OR (%s AND (NOT r.rolcanlogin OR NOT EXISTS (
+        SELECT FROM pg_catalog.pg_db_role_setting AS s JOIN pg_catalog.pg_database AS b ON b.oid = s.setdatabase
+        WHERE s.setrole = r.oid AND b.datname = pg_catalog.current_database() AND 'search_path=""' = ANY (s.setconfig)
+    )))
+"""
+# Waits for each to be gone: until then its temporary tables are there. Whoever may become a role may end its sessions.
+_THROW_OUT = """
+    SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity
+    WHERE usename = current_user
 """
 _SHARED_TABLES = """
     SELECT n.nspname, c.relname, c.relkind = 'S', r.rolname,
@@ -76,7 +86,9 @@ class _Need:
 
 
 class Roles:
-    """The roles of one *database*. *grants* is what tenants may do to shared tables besides reading them."""
+    """The roles of one *database*. *grants* is what tenants may do to shared tables besides reading them. With *login*,
+    which has the password of each, tenants log in as their roles.
+    """
 
     def __init__(
         self,
@@ -85,8 +97,9 @@ class Roles:
         shared_schema: SchemaName,
         extensions: SchemaName | None = None,
         grants: str | None = None,
+        login: Callable[[RoleName], Login] | None = None,
     ) -> None:
-        self.database = database
+        self.database, self._login = database, login
         self.app, self.owner, self.tenants, self.shared = (
             own_role(database, what) for what in ("app", "owner", "tenants", "shared")
         )
@@ -115,7 +128,10 @@ class Roles:
             member = "CURRENT_USER" if role == self.app else quoted(self.app)
             _do(ask, f"CREATE ROLE {quoted(role)} NOLOGIN NOINHERIT;GRANT {quoted(role)} TO {member}")
         self._require_membership(ask, "SET" if server_version >= _SET_IS_APART else "MEMBER")
-        self._meet(ask, [*self._of_own_tables(), _Need("DATABASE", self.database, self.owner, "CREATE")])
+        of_database = [_Need("DATABASE", self.database, self.owner, "CREATE")]
+        if self._login is not None:
+            of_database.append(_Need("DATABASE", self.database, self.tenants, "CONNECT"))
+        self._meet(ask, [*self._of_own_tables(), *of_database])
         schemas = _existing(ask, self._schemas)
         self._meet(ask, [_Need("SCHEMA", each, self.owner, what) for each in schemas for what in ("USAGE", "CREATE")])
         for schema in schemas:
@@ -164,6 +180,7 @@ class Roles:
         self._make(ask, schema)
         _do(ask, f"CREATE SCHEMA {quoted(schema)} AUTHORIZATION {quoted(self.owner)}")
         self._give(ask, schema)
+        self._let_in(ask, schema)
 
     def take_over(self, ask: Ask, schema: SchemaName) -> None:
         """Bring a *schema* that is there under the roles: for tenants that were made before, or came from a dump.
@@ -181,20 +198,27 @@ class Roles:
             self._make(ask, schema)
         self._hand_over(ask, schema)
         self._give(ask, schema)
+        self._let_in(ask, schema)
 
     def lacking(self, ask: Ask, schemas: Iterable[SchemaName]) -> list[SchemaName]:
         """Ask which of the *schemas* are there, and not under the roles."""
         names = list(schemas)
-        return [name for (name,) in ask(_LACKING, names, [self.of(name) for name in names], self.owner)]
+        logs_in = self._login is not None
+        return [name for (name,) in ask(_LACKING, names, [self.of(name) for name in names], self.owner, logs_in)]
 
     def drop(self, ask: Ask, schema: SchemaName) -> None:
-        """Drop a *schema*, and the role of its tenant with all that it still has elsewhere."""
+        """Drop a *schema*, and the role of its tenant with all that it still has elsewhere. Who is logged in as that
+        role is thrown out first.
+        """
         self.require_createrole(ask)
         role = self.of(schema)
+        is_there = bool(ask("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s", role))
+        if is_there:
+            _do(ask, _THROW_OUT, as_role=role)
         # Before migrate() has brought it under the roles it is still the login's.
         as_role = self.owner if _owner_of(ask, schema) == self.owner else LOGIN
         _do(ask, f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE", as_role=as_role)
-        if ask("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s", role):
+        if is_there:
             _do(ask, "DROP OWNED BY CURRENT_USER CASCADE", as_role=role)  # Temporary tables; what was granted by hand.
             _do(ask, f"DROP ROLE {quoted(role)}")
 
@@ -202,7 +226,8 @@ class Roles:
 
     def _make(self, ask: Ask, schema: SchemaName) -> None:
         role = self.of(schema)
-        if ask("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s AND rolcanlogin", role):
+        logs_in = "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s AND rolcanlogin"
+        if self._login is None and ask(logs_in, role):
             raise RoleTaken(role=role, reason="it can log in")
         try:
             # A role outlives its database: a left-over that has nothing any more makes room, with its members.
@@ -219,6 +244,20 @@ class Roles:
         for rights, kind in ((", ".join(_ON_TABLES), "TABLES"), (", ".join(_ON_SEQUENCES), "SEQUENCES")):
             later = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {name} GRANT {rights} ON {kind} TO {role}"
             _do(ask, f"{later};GRANT {rights} ON ALL {kind} IN SCHEMA {name} TO {role}", as_role=self.owner)
+
+    def _let_in(self, ask: Ask, schema: SchemaName) -> None:
+        """Let the role log in, where tenants do. It begins with an empty path, as the login of the engine does."""
+        if self._login is None:
+            return
+        role = self.of(schema)
+        name, database = quoted(role), quoted(_as_name(self.database))
+        ((login,),) = ask("SELECT session_user::text")
+        try:
+            _do(ask, f"ALTER ROLE {name} LOGIN PASSWORD {quoted_text(self._login(role).verifier())}")
+            _do(ask, f"ALTER ROLE {name} IN DATABASE {database} SET search_path = ''")
+        except psycopg2.errors.InsufficientPrivilege as error:  # From PostgreSQL 16 on, where another has made it.
+            cure = f"GRANT {name} TO {quoted(_as_name(login))} WITH ADMIN OPTION"
+            raise RolesNotReady(f"role {login!r} may not let {role!r} log in", cure=cure, role=login) from error
 
     def _hand_over(self, ask: Ask, schema: SchemaName) -> None:
         """Make what the login owns in *schema* the owner's, and the schema too, if it is the login's."""

@@ -66,7 +66,7 @@ def refused(error: type[ConfigError] = InvalidSetting, **how: object) -> Any:
 
 
 def test_every_setting_has_a_default_a_purpose_a_variable_and_a_flag():
-    assert len(SETTINGS) == 22
+    assert len(SETTINGS) == 25
     for name, setting in SETTINGS.items():
         assert setting.name == name
         assert setting.purpose
@@ -110,12 +110,15 @@ def test_the_defaults_are_those_of_the_design(loaded, project):
         "roles": False,
         "shared_grants": None,
         "tenant_setting": False,
+        "pool": "shared",
         "pool_size": 10,
         "tenant_share": None,
         "pool_wait_s": 5.0,
         "pool_idle_s": 300.0,
         "pool_ask_after_s": 60.0,
         "tenants_per_connection": 1000,
+        "tenant_pool_size": 2,
+        "tenant_pools": 32,
         "connect_attempts": 4,
         "allow_default_path": False,
         "pooler": "auto",

@@ -21,7 +21,7 @@ from tenantry.errors import CatalogIsReadOnly, NoTenantBound, PoolClosed, Transa
 from tenantry.forks import ForkSafeLock
 from tenantry.migrations import Outcome, OutcomeState
 from tenantry.naming import tenant_id
-from tenantry.pool import Health, OnConnect, PoolFigures
+from tenantry.pool import Health, OnConnect, Pool, PoolFigures, TenantPassword
 
 R = TypeVar("R")
 
@@ -37,7 +37,8 @@ class Tenantry:
     (see :class:`tenantry.config.Config` for all settings; times are in seconds).
 
     Without a *catalog* tenantry keeps the tenants in a table of its own. *on_connect* prepares each new driver
-    connection: types to register, not settings, which are scrubbed with everything else.
+    connection: types to register, not settings, which are scrubbed with everything else. With ``pool="per-tenant"``
+    each tenant logs in as its own role, for whose name *tenant_password* returns the password.
 
     Raises:
         ConfigError: what is passed cannot work.
@@ -55,6 +56,7 @@ class Tenantry:
         catalog: Catalog | None = None,
         hooks: Hooks | None = None,
         on_connect: OnConnect | None = None,
+        tenant_password: TenantPassword | None = None,
         **settings: Unpack[Settings],
     ) -> None:
         self._given = {"url": url, **settings}
@@ -62,6 +64,7 @@ class Tenantry:
         self.database = BoundDatabase(engine=self)
         self.query_hooks: list[Callable[[Any], Any]] = []
         self._catalog, self._hooks, self._on_connect = catalog, hooks or Hooks(), on_connect
+        self._tenant_password = tenant_password
         self._built: Parts | None = None
         self._closed = self._prepared = False
         self._building = ForkSafeLock()
@@ -218,8 +221,12 @@ class Tenantry:
             TransactionOpen: a transaction of a tenant is open here.
         """
         catalog = self._own_catalog("drop")
-        roles = self.parts.roles
-        return provisioning.drop(catalog, tenant, make=self._make_alone, forget=migrations.forget, roles=roles)
+        parts = self.parts
+        before = find(catalog, tenant)
+        dropped = provisioning.drop(catalog, tenant, make=self._make_alone, forget=migrations.forget, roles=parts.roles)
+        if parts.tenant_pools is not None:
+            parts.forget(before)
+        return dropped
 
     def suspend(self, tenant: str) -> Tenant:
         """Refuse `use()` of a tenant from now on; other processes follow within the interval of the catalog.
@@ -289,23 +296,22 @@ class Tenantry:
 
     def warm_up(self, on: Iterable[str] = (), *, connections: int | None = None) -> int:
         """Open connections and make the databases of the tenants *on* ahead of the first requests; return how many
-        are open.
+        are open. Where tenants have pools of their own, these are filled too.
 
         Raises:
             ServerError: the server cannot be reached.
             UnknownTenant, ...: see :meth:`use`.
         """
-        for tenant in on:
-            self.database_of(tenant)
-        return self.parts.pool.warm_up(connections)
+        pools = {self.database_of(tenant).pool for tenant in on} | {self.parts.pool}
+        return sum(pool.warm_up(connections) for pool in pools)
 
     def health(self) -> Health:
         """Ask the server whether it is there; see :class:`tenantry.pool.Health`."""
         return self.parts.pool.health()
 
     def figures(self) -> PoolFigures:
-        """Return the figures of the pool, passively: nothing is asked or stopped."""
-        return self.parts.pool.figures()
+        """Return the figures of the pool, with those of tenants' own, passively: nothing is asked or stopped."""
+        return self.parts.figures()
 
     def close(self) -> None:
         """Close the connections; those in use, when they come back. An embedded server is left, and stops with its
@@ -329,6 +335,7 @@ class Tenantry:
                     hooks=self._hooks,
                     query_hooks=self.query_hooks,
                     on_connect=self._on_connect,
+                    tenant_password=self._tenant_password,
                 )
             return self._built
 
@@ -341,16 +348,17 @@ class Tenantry:
         found = None if tenant is SHARED else admit(parts.catalog, tenant)
         database: SchemaDatabase = parts.shared if found is None else parts.database(found)
         if not beside_transaction and not nothing_open():
-            self._refuse_beside_transaction(database.schema, own=database.schema)
+            self._refuse_beside_transaction(database.schema, own=database.wire.key)
         around = self.values
         if values or around:
             values = MappingProxyType({**around, **values})
         return Bound(self, found, database, values)
 
-    def _refuse_beside_transaction(self, wanted: str, *, own: str | None = None) -> None:
+    def _refuse_beside_transaction(self, wanted: str, *, own: tuple[object, str] | None = None) -> None:
         for lease in open_leases():
             pool, schema = lease.key or (None, "")
-            if pool is self.parts.pool and schema != own and lease.owner.is_here():
+            is_ours = isinstance(pool, Pool) and pool.family is self.parts.pool
+            if is_ours and lease.key != own and lease.owner.is_here():
                 raise TransactionOpen(open_on=schema, wanted=wanted)
 
     def _make_alone(self, tenant: Tenant) -> TenantDatabase:

@@ -11,10 +11,20 @@ from tenantry.app.hooks import Hooks
 from tenantry.catalog import SCHEMA, Catalog, TableCatalog, Tenant
 from tenantry.config import Config, SourceKind, require_url
 from tenantry.databases import LOGIN, DatabaseCache, Prefix, SharedDatabase, TenantDatabase, Wire
-from tenantry.errors import InvalidSetting
+from tenantry.errors import ConfigError, InvalidSetting
 from tenantry.migrations import MigrationFile, read_folder
 from tenantry.naming import RoleName, extensions_schema
-from tenantry.pool import OnConnect, Pool, PoolSettings
+from tenantry.pool import (
+    Login,
+    OnConnect,
+    Pool,
+    PoolFigures,
+    PoolSettings,
+    TenantPassword,
+    TenantPool,
+    TenantPools,
+    total,
+)
 from tenantry.roles import Roles
 
 QueryHooks = list[Callable[[Any], Any]]
@@ -36,10 +46,12 @@ class Parts:
         hooks: Hooks,
         query_hooks: QueryHooks,
         on_connect: OnConnect | None,
+        tenant_password: TenantPassword | None = None,
     ) -> None:
         self.config, self._hooks, self._query_hooks = config, hooks, query_hooks
         self._extensions = None if config.extensions is None else extensions_schema(config.extensions)
-        url = require_url(config)
+        url, per_tenant = require_url(config), config.pool == "per-tenant"
+        self._login = _login(config, tenant_password) if per_tenant else None
         self._embedded = None
         if url.startswith(embedded.SCHEME):
             self._embedded = embedded.start(embedded.parse(url, base=config.base))
@@ -47,12 +59,18 @@ class Parts:
                 self._embedded.let_make_roles()
             url = self._embedded.url
         self.pool = Pool(url, _pool_settings(config), on_connect=on_connect)
+        # What is no tenant's goes over the main pool: the catalog, migrations, making tenants, the shared schema.
+        self.tenant_pools = None
+        if per_tenant and tenant_password is not None:
+            self.tenant_pools = TenantPools(
+                self.pool, tenant_password, size=config.tenant_pool_size, url=url, on_connect=on_connect
+            )
         ask = Wire(self.pool, SCHEMA, Prefix.of(SCHEMA)).ask
         self.catalog: Catalog = TableCatalog(ask, interval_s=config.catalog_interval_s) if catalog is None else catalog
         self._kept: DatabaseCache[TenantDatabase] = DatabaseCache(
-            config.databases,
-            made=lambda _, database: hooks.tell("database_made", database.tenant),
-            evicted=lambda _, database: hooks.tell("database_evicted", database.tenant),
+            min(config.databases, config.tenant_pools) if per_tenant else config.databases,
+            made=self._made,
+            evicted=self._evicted,
         )
 
     @functools.cached_property
@@ -69,6 +87,7 @@ class Parts:
             shared_schema=self.config.shared_schema,
             extensions=self._extensions,
             grants=self.config.shared_grants,
+            login=self._login,
         )
 
     @functools.cached_property
@@ -88,8 +107,18 @@ class Parts:
 
     def database(self, tenant: Tenant) -> TenantDatabase:
         """Return the database of *tenant*: one that is kept, or a new one that is from now on."""
-        key = f"{tenant.server}/{tenant.schema}/{tenant.id}/{tenant.epoch}"
-        return self._kept.get(key, functools.partial(self._make, tenant))
+        if self.tenant_pools is not None:
+            self.tenant_pools.sweep()
+        return self._kept.get(_key(tenant), functools.partial(self._make, tenant))
+
+    def forget(self, tenant: Tenant) -> None:
+        """Keep the database of *tenant* no longer, nor the connections of a pool of its own."""
+        self._kept.drop(_key(tenant))
+
+    def figures(self) -> PoolFigures:
+        """Add up the figures of the pool, and of the tenants' own ones."""
+        main = self.pool.figures()
+        return main if self.tenant_pools is None else total([main, self.tenant_pools.figures()])
 
     def as_owner(self, tenant: Tenant) -> TenantDatabase:
         """Make a database of *tenant* as the role that owns its tables, for migrations; kept by nobody."""
@@ -117,16 +146,32 @@ class Parts:
     def close(self) -> None:
         """Close the connections, forget the databases, and leave the embedded server."""
         self.pool.close()
+        if self.tenant_pools is not None:
+            self.tenant_pools.close()
         self._kept.clear()
         if self._embedded is not None:
             self._embedded.stop()
 
     def _make(self, tenant: Tenant) -> TenantDatabase:
-        return self._tenant(tenant, None if self.roles is None else self.roles.of(tenant.schema))
+        role = None if self.roles is None else self.roles.of(tenant.schema)
+        if self.tenant_pools is None or role is None:
+            return self._tenant(tenant, role)
+        pool = self.tenant_pools.of(role, tenant.epoch)
+        return self._tenant(tenant, None, pool)  # It has logged in as its role, and is never another.
 
-    def _tenant(self, tenant: Tenant, role: RoleName | None) -> TenantDatabase:
+    def _tenant(self, tenant: Tenant, role: RoleName | None, pool: Pool | None = None) -> TenantDatabase:
         told = tenant.id if self.config.tenant_setting else None
-        return TenantDatabase(self.pool, tenant, told=told, **self._options(tenant, role))
+        return TenantDatabase(pool or self.pool, tenant, told=told, **self._options(tenant, role))
+
+    def _made(self, _: str, database: TenantDatabase) -> None:
+        if isinstance(database.pool, TenantPool):
+            database.pool.keep()
+        self._hooks.tell("database_made", database.tenant)
+
+    def _evicted(self, _: str, database: TenantDatabase) -> None:
+        if isinstance(database.pool, TenantPool):
+            database.pool.let_go()
+        self._hooks.tell("database_evicted", database.tenant)
 
     def _shared(self, role: RoleName | None) -> SharedDatabase:
         return SharedDatabase(self.pool, self.config.shared_schema, **self._options(None, role))
@@ -138,6 +183,25 @@ class Parts:
             "query_hooks": self._query_hooks,
             "on_error": functools.partial(self._hooks.tell, "server_error", tenant),
         }
+
+
+def _key(tenant: Tenant) -> str:
+    return f"{tenant.server}/{tenant.schema}/{tenant.id}/{tenant.epoch}"
+
+
+def _login(config: Config, tenant_password: TenantPassword | None) -> Callable[[RoleName], Login]:
+    if not config.roles:
+        raise ConfigError(
+            f'pool="per-tenant" ({config.sources["pool"]}) has each tenant log in as a role of its own, so it needs '
+            "roles=True as well"
+        )
+    if tenant_password is None:
+        raise ConfigError(
+            f'pool="per-tenant" ({config.sources["pool"]}) needs the passwords of the tenants\' roles: pass '
+            "Tenantry(tenant_password=...), a function from the name of a role to its password. The command line finds "
+            "it with app=MODULE:OBJECT"
+        )
+    return functools.partial(Login.of, tenant_password=tenant_password)
 
 
 def _pool_settings(config: Config) -> PoolSettings:

@@ -188,11 +188,12 @@ def _of_roles(tenants: Tenantry) -> Iterator[Check]:
             return
         ask = tenants.parts.shared_as_login.wire.ask
         lacking = roles.lacking(ask, [each.schema for each in tenants if each.state is not State.DROPPED])
+        logs_in = tenants.parts.tenant_pools is not None
         if lacking:
-            says, cure = f"{len(lacking)} tenants have no role of their own yet", "tenantry migrate up --all"
-            yield Check(FAIL, "roles", says, cure)
+            what = "cannot log in as a role of their own yet" if logs_in else "have no role of their own yet"
+            yield Check(FAIL, "roles", f"{len(lacking)} tenants {what}", "tenantry migrate up --all")
         else:
-            yield Check(OK, "roles", "every tenant has a role of its own")
+            yield Check(OK, "roles", f"every tenant has a role of its own{', and can log in' if logs_in else ''}")
         roles.require_createrole(ask)
     except RolesNotReady as error:
         yield Check(WARN, "roles", error.what, f"{error.cure};")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypedDict
 
+from tenantry.config.rules import PoolKind
+
 
 class Settings(TypedDict, total=False):
     """The keyword arguments of an engine: every setting but the url, which has a place of its own, and `app`."""
@@ -16,12 +18,15 @@ class Settings(TypedDict, total=False):
     roles: bool
     shared_grants: str | None
     tenant_setting: bool
+    pool: PoolKind
     pool_size: int
     tenant_share: int | None
     pool_wait_s: float
     pool_idle_s: float
     pool_ask_after_s: float
     tenants_per_connection: int
+    tenant_pool_size: int
+    tenant_pools: int
     connect_attempts: int
     allow_default_path: bool
     pooler: str

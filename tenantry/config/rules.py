@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, Literal, NoReturn, TypeVar
 
 from tenantry.config.grants import parse_grants
 from tenantry.errors import ConfigError, InvalidName
 from tenantry.naming import SchemaName, extensions_schema, schema_name
 
+PoolKind = Literal["shared", "per-tenant"]
 T_co = TypeVar("T_co", covariant=True)
 
 MOST_CONNECTIONS = 262_143  # PostgreSQL takes no higher max_connections.
@@ -93,6 +94,12 @@ def _url(value: object) -> str:
     return value
 
 
+def _pool(value: object) -> PoolKind:
+    if value == "shared":
+        return "shared"
+    return "per-tenant" if value == "per-tenant" else _refuse()
+
+
 def _app(value: object) -> str:
     module, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
     if not isinstance(value, str) or not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
@@ -138,6 +145,7 @@ def _refuse() -> NoReturn:
 
 SWITCH = Rule("it must be true or false", _switch, _read_switch)
 URL = Rule("it must be postgresql://user@host/database, key=value pairs of libpq, or embedded:PATH", _url)
+POOL = Rule("it must be shared or per-tenant", _pool)
 APP = Rule("it must be MODULE:OBJECT, such as shop.db:tenants", _app)
 FOLDER = Rule("it must be the path of a folder", _folder)
 SCHEMA = Rule("it must be the name of a schema", _schema)

@@ -60,7 +60,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         super().__init__(schema, **options)
         self._prefix = functools.partial(Prefix.of, schema, extensions=extensions, role=role, tenant=told)
         self._sql_options: dict[str, Any] | None = None
-        self.pin = Pin(pool)  # Whose its rows and queries are.
+        self.pin = Pin(pool.family)  # Whose its rows and queries are.
         self.wire = Wire(pool, schema, self._prefix())  # The way of its statements.
         self._key = self.wire.key
         self._on_error = on_error
@@ -326,7 +326,7 @@ class TenantDatabase(SchemaDatabase):
     def __init__(self, pool: Pool, tenant: Tenant, **options: Any) -> None:
         super().__init__(pool, tenant.schema, **options)
         self.tenant = tenant
-        self.pin = Pin(pool, tenant.id, tenant.epoch)
+        self.pin = Pin(pool.family, tenant.id, tenant.epoch)
 
 
 class SharedDatabase(SchemaDatabase):

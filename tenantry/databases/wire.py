@@ -245,7 +245,8 @@ class Wire:
         return self.pool.take(self.schema, patient=patient and not in_transaction, nested=bool(held))
 
     def _is_ours(self, connection: Connection) -> bool:
-        return connection.loan is not None and connection.loan.pool is self.pool
+        pool = None if connection.loan is None else connection.loan.pool
+        return pool is not None and pool.family is self.pool.family
 
     def _head(self, lease: Lease | None, connection: Connection, fresh: bool) -> str:
         scrub = connection.scrub if fresh and connection.marked else ""

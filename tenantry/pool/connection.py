@@ -16,6 +16,7 @@ from tenantry.config import masked
 from tenantry.context import this_process
 from tenantry.errors import ConfigError, ServerRefused, ServerUnreachable, UnsafeDefaultPath
 from tenantry.naming import quoted_text
+from tenantry.pool.login import Login
 from tenantry.pool.settings import PoolSettings
 from tenantry.pool.shares import Places
 
@@ -176,9 +177,13 @@ class Address:
         ConfigError: *url* is not the URL of a database.
     """
 
-    def __init__(self, url: str, settings: PoolSettings, on_connect: OnConnect | None) -> None:
-        self._settings, self._on_connect = settings, on_connect
+    def __init__(
+        self, url: str, settings: PoolSettings, on_connect: OnConnect | None, login: Login | None = None
+    ) -> None:
+        self._settings, self._on_connect, self._login = settings, on_connect, login
         self._parameters = _with_defaults(parameters_of(url), settings.wait_s)
+        if login is not None:
+            self._parameters |= {"user": login.role, "password": login.password}
 
     def __str__(self) -> str:  # Without the password.
         host = self._parameters.get("host") or "the local socket"
@@ -225,11 +230,14 @@ class Address:
         cursor = connection.cursor()
         # Defaults, and not what is set now: behind a pooler that may be what another program has left.
         cursor.execute(
-            "SELECT current_user, current_database(), pg_catalog.pg_backend_pid(), reset_val, "
+            "SELECT session_user, current_database(), pg_catalog.pg_backend_pid(), reset_val, "
             "(SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path') "
             "FROM pg_catalog.pg_settings WHERE name = 'DateStyle'"
         )
         role, connection.database, backend, dates, path = cursor.fetchone()  # type: ignore[misc]  # one row, always
+        if self._login is not None and role != self._login.role:  # A pooler between may have a user of its own.
+            reason = f"it let us in as {role!r}, and not as {self._login.role!r}"
+            raise ServerRefused(address=str(self), reason=reason)
         if not dates.startswith("ISO"):
             connection.scrub = SCRUB + ISO_DATES
         # A pooler makes a number of its own up for each of its clients.

@@ -7,6 +7,7 @@ question to the server.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import weakref
@@ -18,6 +19,7 @@ from tenantry.errors import PoolClosed, PoolTimeout, ServerError, ServerUnreacha
 from tenantry.forks import renew_after_fork
 from tenantry.pool.connection import IDLE, Address, Connection, Loan, OnConnect
 from tenantry.pool.figures import Health, Holder, PoolFigures
+from tenantry.pool.login import Login
 from tenantry.pool.settings import PoolSettings
 from tenantry.pool.shares import Places, Shares
 
@@ -29,12 +31,23 @@ class Pool:
     parent's, and to close one would end the parent's session.
     """
 
-    def __init__(self, url: str, settings: PoolSettings | None = None, *, on_connect: OnConnect | None = None) -> None:
+    retired = False  # Then it holds on to nothing that is idle.
+
+    def __init__(
+        self,
+        url: str,
+        settings: PoolSettings | None = None,
+        *,
+        on_connect: OnConnect | None = None,
+        login: Login | None = None,
+        family: Pool | None = None,
+    ) -> None:
         self.settings = settings or PoolSettings()
-        self.address = Address(url, self.settings, on_connect)
-        self._version: int | None = None
-        self._database = ""
-        self._pooled: bool | None = None
+        self.address = Address(url, self.settings, on_connect, login)
+        self._family = family
+        self._version: int | None = None if family is None else family._version
+        self._database: str = "" if family is None else family._database
+        self._pooled: bool | None = None if family is None else family._pooled
         self._closed = False
         self.renew()
         renew_after_fork(self)
@@ -56,6 +69,11 @@ class Pool:
 
     def __repr__(self) -> str:
         return f"<Pool of {self.settings.size} at {self.address}>"
+
+    @property
+    def family(self) -> Pool:
+        """The pool that stands for the engine: itself, or the main one where this is a tenant's."""
+        return self if self._family is None else self._family
 
     @property
     def server_version(self) -> int:
@@ -146,6 +164,7 @@ class Pool:
         if (
             changed
             or self._closed
+            or self.retired
             or connection.get_transaction_status() != IDLE
             or (connection.marked and not connection.is_understood())
         ):
@@ -156,7 +175,7 @@ class Pool:
         else:
             self._idle.append(connection)
         if now > self._next_sweep:
-            self._sweep(now)
+            self.sweep(now)
 
     def regain_place(self, share: Places | None) -> None:
         """Take the place of a connection back that is gone without having been given back, and that of its *share*."""
@@ -227,11 +246,16 @@ class Pool:
     def close(self) -> None:
         """Close what is idle now, and what is in use when it comes back. Who waits is told so."""
         self._closed = True
-        while self._idle:
-            self._close(self._idle.pop())
+        self.close_idle()
         self._places.put(False)
         if self._shares is not None:
             self._shares.close()
+
+    def close_idle(self) -> None:
+        """Close what is idle now."""
+        with contextlib.suppress(IndexError):  # Others may take some of them meanwhile.
+            while True:
+                self._close(self._idle.pop())
 
     def _lent(self) -> list[Connection]:
         with self._lock:
@@ -265,6 +289,7 @@ class Pool:
                 holders=[str(holder) for holder in self.holders()],
                 nested=nested,
                 tenant_share=None if places is self._places else self.settings.tenant_share,
+                setting="pool_size" if self._family is None else "tenant_pool_size",
             ) from None
         finally:
             with self._lock:
@@ -280,7 +305,7 @@ class Pool:
                 return connection
             self._close(connection)
 
-    def _sweep(self, now: float) -> None:
+    def sweep(self, now: float) -> None:
         """Close what has been idle for too long.
 
         There is no thread for it: who gives a connection back does it, now and then.
