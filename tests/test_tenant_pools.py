@@ -273,6 +273,19 @@ def test_t22d_a_tenant_has_no_power_over_roles(tenants, sql):
         ask(tenants, sql)
 
 
+@pytest.mark.parametrize("role", ["CURRENT_USER", f'"tenantry:tenants@{DATABASE}"'])
+def test_t22d_what_a_tenant_throws_away_is_taken_from_nobody_else(tenants, folder, role):
+    with tenants.use("acme"):
+        ask(tenants, f"DROP OWNED BY {role}; SELECT 1")
+    (folder / "shared" / "0002_more.sql").write_text("CREATE TABLE region (id int);")
+    (folder / "tenant" / "0002_more.sql").write_text("CREATE TABLE payment (id int);")
+    with tenants.use("globex"):
+        assert Plan.select().count() == 0
+    tenants.migrate()
+    with tenants.use("globex"):
+        assert ask(tenants, "SELECT count(*) FROM public.region, payment, invoice") == [(0,)]
+
+
 def test_t22d_nothing_that_a_tenant_leaves_on_a_connection_is_met_by_another(engine):
     tenants = engine(tenant_pool_size=1, pool_size=1)
     make_two(tenants)
