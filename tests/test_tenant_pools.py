@@ -13,6 +13,7 @@ import hmac
 import json
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -270,6 +271,19 @@ def test_t22d_a_tenant_has_no_power_over_roles(tenants, sql):
         Invoice.get()
     with tenants.use("acme"), pytest.raises(peewee.ProgrammingError, match=r"permission denied|must (be|have)"):
         ask(tenants, sql)
+
+
+@pytest.mark.parametrize("role", ["CURRENT_USER", f'"tenantry:tenants@{DATABASE}"'])
+def test_t22d_what_a_tenant_throws_away_is_taken_from_nobody_else(tenants, folder, role):
+    with tenants.use("acme"):
+        ask(tenants, f"DROP OWNED BY {role}; SELECT 1")
+    (folder / "shared" / "0002_more.sql").write_text("CREATE TABLE region (id int);")
+    (folder / "tenant" / "0002_more.sql").write_text("CREATE TABLE payment (id int);")
+    with tenants.use("globex"):
+        assert Plan.select().count() == 0
+    tenants.migrate()
+    with tenants.use("globex"):
+        assert ask(tenants, "SELECT count(*) FROM public.region, payment, invoice") == [(0,)]
 
 
 def test_t22d_nothing_that_a_tenant_leaves_on_a_connection_is_met_by_another(engine):
@@ -615,23 +629,44 @@ def test_a_closed_engine_closes_the_pools_of_its_tenants(tenants, admin):
     until(lambda: not sessions(admin, ACME) and not sessions(admin, GLOBEX))
     with pytest.raises(PoolClosed):
         database.execute_sql("SELECT 1")
+    gc.collect()
+    with tenants.use("globex"), pytest.raises(PoolClosed):  # Over a pool that is made only now.
+        Invoice.get()
 
 
-def test_a_forked_child_has_connections_of_its_own(tenants, admin):
+def test_a_forked_child_has_connections_locks_and_counts_of_its_own(engine, admin):
+    tenants = engine(tenant_pools=1)
+    make_two(tenants)
     with tenants.use("acme"):
         Invoice.get()
+    gc.collect()
     (parents,) = sessions(admin, ACME)
     reading, writing = os.pipe()
+    held, go = threading.Event(), threading.Event()
+
+    def hold():
+        with tenants.parts.tenant_pools._lock:
+            held.set()
+            go.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
     child = os.fork()
     if not child:
         try:
+            signal.alarm(10)
             with tenants.use("acme"):
                 ((pid,),) = ask(tenants, "SELECT pg_backend_pid()")
             os.write(writing, f"{pid} {tenants.figures().opened}".encode())
         finally:
             os._exit(0)
     os.waitpid(child, 0)
+    go.set()
+    thread.join()
+    os.close(writing)
     pid, opened = os.read(reading, 100).split()
+    os.close(reading)
     assert int(pid) != parents
     assert int(opened) == 1
     with tenants.use("acme"):
@@ -734,7 +769,9 @@ def test_a_dropped_tenants_login_ends_with_its_connections(tenants, engine, admi
         Invoice.get()
     begun = sessions(admin, ACME)
     assert len(begun) == 2
+    pool = tenants.database_of("acme").pool
     tenants.drop("acme")
+    assert pool.figures().idle == 0
     assert admin("SELECT pid FROM pg_stat_activity WHERE pid = ANY (%s)", begun) == []
     assert admin("SELECT 1 FROM pg_roles WHERE rolname = %s", ACME) == []
 

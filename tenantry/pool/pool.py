@@ -164,7 +164,6 @@ class Pool:
         if (
             changed
             or self._closed
-            or self.retired
             or connection.get_transaction_status() != IDLE
             or (connection.marked and not connection.is_understood())
         ):
@@ -174,6 +173,8 @@ class Pool:
             self._close(connection)
         else:
             self._idle.append(connection)
+            if self.retired:  # Asked last: it may be retired at any moment.
+                self.close_idle()
         if now > self._next_sweep:
             self.sweep(now)
 

@@ -9,7 +9,6 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
-from tenantry.errors import PoolClosed
 from tenantry.forks import renew_after_fork
 from tenantry.naming import RoleName
 from tenantry.pool.figures import PoolFigures, total
@@ -71,7 +70,6 @@ class TenantPools:
 
         Raises:
             ConfigError: there is no password for it.
-            PoolClosed: the engine was closed.
         """
         pool = self._live.get((role, epoch))
         if pool is None:
@@ -83,7 +81,6 @@ class TenantPools:
                 made._gone = self._gone
         if self._closed:
             pool.close()
-            raise PoolClosed
         return pool
 
     def sweep(self) -> None:
