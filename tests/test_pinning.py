@@ -884,6 +884,7 @@ def test_with_related_rows_are_their_tenants(tenants):
 # Many-to-many.
 
 LINKS = {
+    "follow": lambda book, genre: book.genres,
     "read": lambda book, genre: list(book.genres),
     "add": lambda book, genre: book.genres.add(genre),
     "add several": lambda book, genre: book.genres.add([genre]),
@@ -907,7 +908,7 @@ def test_t09_rows_of_one_tenant_are_not_linked_in_another(tenants, truth, link, 
         elif whose == "the other":
             book = Book.get_by_id(1)
         needs_book = link not in (LINKS["read, from the other end"],)
-        needs_genre = link not in (LINKS["read"], LINKS["clear"])
+        needs_genre = link not in (LINKS["follow"], LINKS["read"], LINKS["clear"])
         if (whose == "the other" and not needs_genre) or (whose == "the row" and not needs_book):
             return
         with refused():
@@ -1199,6 +1200,17 @@ def test_a_query_is_executed_on_the_database_of_its_tenant(tenants):
     )
 
 
+def test_a_query_is_executed_on_the_database_of_another_tenant_than_the_bound_one(tenants, sql):
+    insert, customers = Customer.insert(name="new"), Customer.select()
+    with tenants.use("acme"):
+        assert insert.execute(tenants.database_of("globex")) == 4
+        found = customers.execute(tenants.database_of("globex"))
+        with refused("globex", "acme"):
+            list(found)
+    assert len(list(found)) == 4
+    assert sql("SELECT name FROM t_globex.customer WHERE id = 4") == [("new",)]
+
+
 def test_a_query_of_one_tenant_is_not_executed_on_the_database_of_another(tenants):
     with tenants.use("acme"):
         query = Customer.select()
@@ -1226,6 +1238,8 @@ FOREIGN = {
     "execute a union": lambda query, database: (query | query).execute(database),
     "count a union": lambda query, database: (query | query).count(database),
     "execute a cte": lambda query, database: (cte := query.cte("c")).select_from(cte.c.name).execute(database),
+    "execute a query of it": lambda query, database: query.select_from(query.c.name).execute(database),
+    "count a query of it": lambda query, database: query.select_from(query.c.name).count(database),
     "insert": lambda query, database: Customer.insert(name="a").execute(database),
     "update": lambda query, database: Customer.update(name="a").execute(database),
     "delete": lambda query, database: Customer.delete().execute(database),
