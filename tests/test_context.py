@@ -750,6 +750,20 @@ def test_a_coroutine_is_wrapped_for_the_tenant_too(tenants):
     assert asyncio.run(main()) == ["acme!", "acme?", "globex."]
 
 
+def test_what_a_wrapped_coroutine_binds_is_its_calls_own(tenants):
+    async def enter():
+        found = who()
+        tenants.use("globex").__enter__()
+        await asyncio.sleep(0)
+        return found, who()
+
+    async def main():
+        with tenants.use("acme"):
+            return await asyncio.gather(*[wrapped() for wrapped in [wrap(enter)] * 2])
+
+    assert asyncio.run(main()) == [("acme", "globex")] * 2
+
+
 def test_a_generator_is_not_wrapped_for_it_works_later(tenants):
     async def later():
         yield
