@@ -143,9 +143,6 @@ class Pin:
 
     # Copied and pickled with what it is on. In another process the engine is known by its server and database.
 
-    def __copy__(self) -> Pin:
-        return self
-
     def __deepcopy__(self, memo: object) -> Pin:
         return self
 

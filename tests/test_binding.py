@@ -10,6 +10,7 @@ import peewee
 import pytest
 from peewee import fn
 from playhouse.postgres_ext import PostgresqlExtDatabase
+from playhouse.shortcuts import ThreadSafeDatabaseMetadata
 from relay import Relay
 from shop import Customer, Invoice, Plan
 
@@ -336,6 +337,17 @@ def test_the_database_of_a_model_cannot_be_changed(tenants, server):
                 tie(database)
     with tenants.use("acme"):
         assert Customer.select().count() == 0
+
+
+def test_nor_where_peewee_would_keep_one_for_each_thread(tenants):
+    class Parcel(TenantModel):
+        class Meta:
+            model_metadata_class = ThreadSafeDatabaseMetadata
+
+    with pytest.raises(BindingRefused):
+        Parcel.bind(tenants.database_of("acme"))
+    with pytest.raises(NoTenantBound):
+        Parcel.select().count()
 
 
 def test_no_model_is_both_a_tenants_and_shared():

@@ -107,6 +107,18 @@ def test_t05b_it_is_refused_though_it_has_a_tenant_of_its_own(tenants):
         assert who() == "globex"
 
 
+def test_t05b_nor_when_the_block_in_which_it_began_the_generator_has_ended(tenants):
+    with tenants.use("globex"):
+        inner = tenants.use("globex")
+        inner.__enter__()
+        steps = names(tenants, "acme")
+        next(steps)
+        inner.__exit__(None, None, None)
+        with pytest.raises(GeneratorSuspended):
+            who()
+        steps.close()
+
+
 def test_t05b_what_is_bound_for_the_consumer_is_its_own(tenants):
     def exported():
         with tenants.use("acme", user="of acme", page=1):
@@ -144,8 +156,9 @@ def test_t09_what_a_generator_gives_does_not_act_in_its_consumers_tenant(tenants
     with tenants.use("globex"):
         steps = rows()
         query, row = next(steps)
-        with pytest.raises(WrongTenant):
-            list(query._cursor_wrapper)
+        for read in (list, lambda rows: next(iter(rows)), len):
+            with pytest.raises(WrongTenant):
+                read(query._cursor_wrapper)
         with pytest.raises(WrongTenant):
             _ = row.invoices
         steps.close()
@@ -383,15 +396,47 @@ def test_t06_nor_does_it_go_on_where_it_was_begun_in_another_context(tenants):
         next(steps)
 
 
+def test_t06_a_block_that_a_generator_has_left_elsewhere_is_left_here_too(tenants):
+    def steps():
+        with tenants.use("acme"):
+            yield
+        yield tenants.current_or_none
+        yield who()
+
+    running = steps()
+    next(running)
+    assert contextvars.copy_context().run(next, running) is None
+    with tenants.use("globex"):
+        assert next(running) == "globex"
+    running = steps()
+    next(running)
+    contextvars.copy_context().run(next, running)
+    with pytest.raises(NoTenantBound):
+        next(running)
+
+    def still_there():
+        with tenants.use("acme"):
+            yield
+        yield
+        yield tenants.current_or_none
+
+    running = still_there()
+    next(running)
+    contextvars.copy_context().run(next, running)
+    assert next(running) is None
+
+
 def test_the_generators_of_other_threads_disturb_nobody(tenants):
     begun, done = threading.Event(), threading.Event()
 
+    def steps():
+        with tenants.use("acme"):
+            begun.set()
+            done.wait(30)
+            yield who()
+
     def elsewhere():
-        steps = names(tenants, "acme")
-        next(steps)
-        begun.set()
-        done.wait(30)
-        return next(steps)
+        return next(steps())
 
     with ThreadPoolExecutor(1) as executor:
         job = executor.submit(elsewhere)
@@ -703,6 +748,20 @@ def test_a_coroutine_is_wrapped_for_the_tenant_too(tenants):
             return await asyncio.gather(wrapped("!"), wrapped("?"), found("."))
 
     assert asyncio.run(main()) == ["acme!", "acme?", "globex."]
+
+
+def test_what_a_wrapped_coroutine_binds_is_its_calls_own(tenants):
+    async def enter():
+        found = who()
+        tenants.use("globex").__enter__()
+        await asyncio.sleep(0)
+        return found, who()
+
+    async def main():
+        with tenants.use("acme"):
+            return await asyncio.gather(*[wrapped() for wrapped in [wrap(enter)] * 2])
+
+    assert asyncio.run(main()) == [("acme", "globex")] * 2
 
 
 def test_a_generator_is_not_wrapped_for_it_works_later(tenants):

@@ -599,6 +599,17 @@ def test_t07_a_write_built_for_one_tenant_is_not_run_in_another(tenants, truth):
     assert truth() == before
 
 
+def test_t07_a_query_of_a_query_is_its_tenants(tenants):
+    with tenants.use("acme"):
+        query = Customer.select().where(Customer.id == 1)
+        outer = query.select_from(query.c.name)
+        assert [row.name for row in outer] == ["acme:1"]
+        with pytest.raises(ValueError, match="one or more columns"):
+            query.select_from()
+    with tenants.use("globex"), refused():
+        list(outer)
+
+
 def test_t07_the_query_of_an_alias_is_its_tenants(tenants):
     with tenants.use("acme"):
         someone = Customer.alias()
@@ -733,6 +744,8 @@ def test_t07_cached_rows_of_one_tenant_are_not_read_in_another(tenants):
         with tenants.use("globex"), refused():
             read(result)
     assert len(result) == 3
+    with tenants.use("acme"):
+        assert len(result.row_cache) == result.count == 3
 
 
 RESULTS = {
@@ -884,6 +897,7 @@ def test_with_related_rows_are_their_tenants(tenants):
 # Many-to-many.
 
 LINKS = {
+    "follow": lambda book, genre: book.genres,
     "read": lambda book, genre: list(book.genres),
     "add": lambda book, genre: book.genres.add(genre),
     "add several": lambda book, genre: book.genres.add([genre]),
@@ -907,7 +921,7 @@ def test_t09_rows_of_one_tenant_are_not_linked_in_another(tenants, truth, link, 
         elif whose == "the other":
             book = Book.get_by_id(1)
         needs_book = link not in (LINKS["read, from the other end"],)
-        needs_genre = link not in (LINKS["read"], LINKS["clear"])
+        needs_genre = link not in (LINKS["follow"], LINKS["read"], LINKS["clear"])
         if (whose == "the other" and not needs_genre) or (whose == "the row" and not needs_book):
             return
         with refused():
@@ -935,6 +949,38 @@ def test_t07_the_rows_at_the_other_end_are_not_read_or_added_to_in_another_tenan
             with refused():
                 use(genres)
     assert truth() == before
+
+
+def test_t08_a_many_to_many_without_backrefs_is_not_followed_in_another_tenant(tenants):
+    later = peewee.DeferredThroughModel()
+
+    class Topic(TenantModel):
+        name = peewee.TextField()
+
+        class Meta:
+            table_name = "genre"
+
+    class Volume(TenantModel):
+        title = peewee.TextField()
+        topics = peewee.ManyToManyField(Topic, backref="+", through_model=later)
+
+        class Meta:
+            table_name = "book"
+
+    class Placed(TenantModel):
+        book = peewee.ForeignKeyField(Volume, backref="+")
+        genre = peewee.ForeignKeyField(Topic, backref="+")
+
+        class Meta:
+            table_name = "shelf"
+            primary_key = peewee.CompositeKey("book", "genre")
+
+    later.set_model(Placed)
+    with tenants.use("acme"):
+        volume = Volume.get_by_id(1)
+        assert [topic.name for topic in volume.topics] == ["acme:genre"]
+    with tenants.use("globex"), refused():
+        _ = volume.topics
 
 
 def test_t09_a_query_of_one_tenant_is_not_linked_in_another(tenants, truth):
@@ -1002,6 +1048,23 @@ def test_a_row_of_one_engine_does_not_act_in_another(tenants, make_engine, truth
     with pytest.raises(WrongTenant, match="in this engine"):
         invoice.plan = plan
     assert truth() == before
+
+
+def test_a_row_made_in_the_shared_schema_of_one_engine_refers_to_no_row_of_another(tenants, make_engine):
+    with make_engine().shared():
+        invoice = Invoice()
+    with tenants.use("acme"):
+        customer = Customer.get_by_id(1)
+    with pytest.raises(WrongTenant, match="the shared schema"):
+        invoice.customer = customer
+
+
+def test_a_row_that_refers_to_nothing_is_saved(tenants):
+    with tenants.use("acme"):
+        invoice = Invoice.select(Invoice, Plan).join(Plan, JOIN.LEFT_OUTER).where(Invoice.id == 2).get()
+        assert invoice.plan is None
+        invoice.note = "acme:changed"
+        assert invoice.save() == 1
 
 
 def test_a_row_that_refers_to_a_shared_row_of_an_engine_is_that_engines(tenants, make_engine):
@@ -1122,6 +1185,15 @@ def test_copy_to_is_the_way_over(tenants, sql):
     assert sql("SELECT name FROM t_acme.customer WHERE id = 2") == [("acme:2",)]
 
 
+def test_copy_to_keeps_a_key_that_no_table_gives(tenants, sql):
+    with tenants.use("acme"):
+        shelf = Shelf.get()
+    with tenants.use("globex"):
+        Shelf.delete().execute()
+        shelf.copy_to("globex", book=Book.get_by_id(2), genre=1).save(force_insert=True)
+    assert sql("SELECT * FROM t_globex.shelf") == [(2, 1, 1)]
+
+
 def test_copy_to_works_from_the_other_side_as_well(tenants):
     with tenants.use("acme"):
         row = Customer.get_by_id(2)
@@ -1199,6 +1271,17 @@ def test_a_query_is_executed_on_the_database_of_its_tenant(tenants):
     )
 
 
+def test_a_query_is_executed_on_the_database_of_another_tenant_than_the_bound_one(tenants, sql):
+    insert, customers = Customer.insert(name="new"), Customer.select()
+    with tenants.use("acme"):
+        assert insert.execute(tenants.database_of("globex")) == 4
+        found = customers.execute(tenants.database_of("globex"))
+        with refused("globex", "acme"):
+            list(found)
+    assert len(list(found)) == 4
+    assert sql("SELECT name FROM t_globex.customer WHERE id = 4") == [("new",)]
+
+
 def test_a_query_of_one_tenant_is_not_executed_on_the_database_of_another(tenants):
     with tenants.use("acme"):
         query = Customer.select()
@@ -1226,6 +1309,8 @@ FOREIGN = {
     "execute a union": lambda query, database: (query | query).execute(database),
     "count a union": lambda query, database: (query | query).count(database),
     "execute a cte": lambda query, database: (cte := query.cte("c")).select_from(cte.c.name).execute(database),
+    "execute a query of it": lambda query, database: query.select_from(query.c.name).execute(database),
+    "count a query of it": lambda query, database: query.select_from(query.c.name).count(database),
     "insert": lambda query, database: Customer.insert(name="a").execute(database),
     "update": lambda query, database: Customer.update(name="a").execute(database),
     "delete": lambda query, database: Customer.delete().execute(database),

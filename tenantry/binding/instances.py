@@ -53,9 +53,7 @@ class Instances(peewee.ModelObjectCursorWrapper):
     def process_row(self, row: Any) -> Any:
         made = _new(self.model)
         made.__data__ = {name: row[i] if convert is None else convert(row[i]) for i, name, convert in self._fields}
-        made.__rel__, made._dirty = {}, set()
-        if self.pin is not None:
-            made._pin = self.pin
+        made.__rel__, made._dirty, made._pin = {}, set(), self.pin
         for i, name, convert in self._others:
             setattr(made, name, row[i] if convert is None else convert(row[i]))
         if self._others:

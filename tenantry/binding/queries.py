@@ -68,11 +68,8 @@ class Pinned:
             return own._execute_on(database)
         if pin_here() == database.pin:
             return super()._execute(database)  # type: ignore[misc]  # a mixin
-        with bound_to(database):  # So that its rows are made there.
-            result = super()._execute(database)  # type: ignore[misc]  # a mixin
-            if isinstance(result, PinnedRows):
-                result.fill_cache()
-            return result
+        with bound_to(database):  # What is returned by a write is read here.
+            return super()._execute(database)  # type: ignore[misc]  # a mixin
 
     def _get_cursor_wrapper(self, cursor: Any) -> PinnedRows:
         rows = super()._get_cursor_wrapper(cursor)  # type: ignore[misc]  # a mixin

@@ -72,7 +72,7 @@ class Metadata(peewee.Metadata):
             field.accessor_class = with_pins(_ManyToMany, field.accessor_class)
         super().add_field(field_name, field, set_attribute)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: Any) -> None:  # bind() and bind_ctx() end here.
         if name == "database" and getattr(self, name, None) is not None:
             raise BindingRefused(f"setting the database of {self.model.__name__}")
         super().__setattr__(name, value)
@@ -80,9 +80,6 @@ class Metadata(peewee.Metadata):
     def set_table_name(self, table_name: str) -> None:
         refuse_catalogs(self.model.__name__, self.database, table_name)
         super().set_table_name(table_name)
-
-    def set_database(self, database: Any) -> None:
-        raise BindingRefused(f"bind() of {self.model.__name__}")
 
     @property
     def schema(self) -> Any:
