@@ -664,6 +664,7 @@ def test_psql_opens_the_server_that_the_program_names(server):
         assert process.communicate()[0] == "t\n"
 
 
+@pytest.mark.direct
 def test_psql_finds_a_tenant_where_the_program_keeps_it(run, server):
     owned("shop_own_b", f"{server.url!r}, schema_prefix='cli_own_'")
     run("tenant", "create", "acme")

@@ -207,6 +207,7 @@ def test_a_status_tells_what_a_schema_lacks_and_which_file_was_edited(fleet, wri
     assert (new.state, new.pending) == (SchemaState.BEHIND, ("0001_step", "0002_step"))
 
 
+@pytest.mark.direct
 def test_the_status_of_many_schemas_is_one_message_and_a_second_when_some_are_behind(fleet, server, write):
     older, names = write(TABLE), [f"t_{number}" for number in range(20)]
     with Relay(server.url) as relay:

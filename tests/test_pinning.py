@@ -1557,6 +1557,7 @@ def plain(server, filled):
 KINDS = models(TenantModel)
 
 
+@pytest.mark.direct
 @pytest.mark.parametrize("build", QUERIES.values(), ids=QUERIES)
 @pytest.mark.parametrize("outside", [False, True], ids=["", "built outside"])
 def test_rows_are_what_peewee_makes_of_them(tenants, plain, build, outside):
@@ -1574,6 +1575,7 @@ def test_rows_are_what_peewee_makes_of_them(tenants, plain, build, outside):
                 row.save()
 
 
+@pytest.mark.direct
 def test_rows_of_a_model_with_signals_are_what_peewee_makes_of_them(tenants, plain):
     made = []
 

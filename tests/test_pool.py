@@ -373,6 +373,7 @@ def test_health_measures_the_answer_of_the_server(pool):
     assert health.figures.idle == 1
 
 
+@pytest.mark.direct
 def test_health_of_a_server_that_refuses_is_its_refusal(server):
     health = Pool(make_dsn(server.url, dbname="there_is_no_such_database")).health()
     assert not health.ok

@@ -24,6 +24,8 @@ from tenantry.errors import ConfigError, InvalidSetting, MigrationFailed, RolesN
 from tenantry.naming import MAX_BYTES, own_role, schema_name, tenant_id, tenant_role
 from tenantry.policies import tenant_policy
 
+pytestmark = pytest.mark.direct  # The pooler of the tests knows one login, and these make others.
+
 LOGIN = DATABASE = "tenantry_roles"
 OWN = [own_role(DATABASE, what) for what in ("app", "owner", "tenants", "shared")]
 

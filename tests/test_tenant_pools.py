@@ -39,6 +39,8 @@ from tenantry.errors import (
 from tenantry.naming import RoleName
 from tenantry.pool import Login
 
+pytestmark = pytest.mark.direct  # The pooler of the tests knows one login, and these make others.
+
 LOGIN = DATABASE = "tenantry_pools"
 ACME, GLOBEX = f"t_acme@{DATABASE}", f"t_globex@{DATABASE}"
 SHARED = "CREATE TABLE plan (id serial PRIMARY KEY, name text);"
