@@ -1,0 +1,51 @@
+"""Programs: what somebody is going to do, drawn before anything is done.
+
+Nothing that is drawn depends on what happens, so that a library that leaks cannot make an example different when it is
+run again: Hypothesis would call the example flaky, and hide the leak. A step that does not fit is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+from isolation.actor import Actor
+from isolation.operations import OPERATIONS
+from isolation.world import TENANTS
+
+
+class Step(NamedTuple):
+    """An operation, and what it chooses with."""
+
+    operation: str
+    tenant: str
+    number: int
+
+    def __repr__(self) -> str:
+        return f"{self.operation}({self.tenant!r}, {self.number})"
+
+    def run(self, actor: Actor) -> bool:
+        """Let *actor* do it, if it fits; say whether it did."""
+        operation = OPERATIONS[self.operation]
+        fits: bool = actor.context.run(operation.fits, actor)
+        if fits:
+            actor.done.append(self)
+            try:
+                actor.context.run(operation.run, actor, self.tenant, self.number)
+            except Exception as error:
+                error.add_note(f"actor {actor.number} has done {actor.done}")
+                raise
+        return fits
+
+
+def steps(*, parallel: bool = False) -> st.SearchStrategy[Step]:
+    """Draw a step; with *parallel*, one that others may move beside."""
+    names = [name for name, each in OPERATIONS.items() for _ in range(each.weight) if each.parallel or not parallel]
+    return st.builds(Step, st.sampled_from(names), st.sampled_from(TENANTS), st.integers(0, 11))
+
+
+@st.composite
+def programs(draw: Any, *, longest: int, parallel: bool = False) -> list[Step]:
+    """Draw a list of steps; long ones are as likely as short ones."""
+    length = draw(st.integers(0, longest))
+    return draw(st.lists(steps(parallel=parallel), min_size=length, max_size=length))
