@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import peewee
-from isolation.world import SHARED, TENANTS, Key, World, tally
 
+from isolation.world import SHARED, TENANTS, Key, World, tally
 from tenantry.errors import ConnectionLost, GeneratorSuspended, NoTenantBound, NothingBound, WrongTenant
 
 REFUSED = object()
@@ -236,4 +236,3 @@ class Actor:
         if not self.blocks:
             assert bound() is None
             assert nothing_open()
-

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from isolation.world import TENANTS, World, tally
+
+pytest.register_assert_rewrite("isolation.world", "isolation.actor", "isolation.operations")
+
+from isolation.world import World, clear, tally  # noqa: E402
 
 _COMMON = {
     "deadline": None,
@@ -21,9 +24,7 @@ _COMMON = {
 settings.register_profile("test", max_examples=30, **_COMMON)
 settings.register_profile("prove", max_examples=150, **_COMMON)
 # Of a mutant only whether it is caught is wanted, not the shortest example.
-settings.register_profile(
-    "mutant", **{**_COMMON, "max_examples": 400, "phases": [Phase.explicit, Phase.generate]}
-)
+settings.register_profile("mutant", **{**_COMMON, "max_examples": 400, "phases": [Phase.explicit, Phase.generate]})
 
 
 settings.load_profile(os.environ.get("TENANTRY_TEST_EXAMPLES", "test"))
@@ -43,16 +44,13 @@ def make_world(server, sql, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)  # Where there is no pyproject.toml to read for each engine.
     worlds: list[World] = []
 
-    def make(tenants: tuple[str, ...] = TENANTS[:2], **options: object) -> World:
+    def make(**options: object) -> World:
         while worlds:
             worlds.pop().close()
-        worlds.append(World(server.url, sql, tmp_path, tenants, **options))
+        worlds.append(World(server.url, sql, tmp_path, **options))
         return worlds[-1]
 
     yield make
     for world in worlds:
         world.close()
-    sql(
-        "DROP SCHEMA IF EXISTS i_acme, i_globex, i_initech, i_commons, i_bystander, tenantry CASCADE;"
-        "DROP TABLE IF EXISTS public.note, public.author CASCADE"
-    )
+    clear(sql)

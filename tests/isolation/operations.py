@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import peewee
-from isolation.actor import REFUSED, Actor, Block, Held, Mistake
-from isolation.world import MODELS, POOL_SIZE, PREFIX, SHARED, TENANTS, Author, Note, Plan, tally
 from playhouse.postgres_ext import ServerSide
 
+from isolation.actor import REFUSED, Actor, Block, Held, Mistake
+from isolation.world import MODELS, POOL_SIZE, PREFIX, SHARED, Author, Bait, Note, Plan, tally
 from tenantry import TenantExecutor, stream, wrap
 from tenantry.errors import (
     GeneratorSuspended,
@@ -302,6 +302,15 @@ def read(actor: Actor, _: str, number: int) -> None:
         actor.compare(table, {row.id: row.value for row in rows})
 
 
+@operation(at_work)
+def read_what_it_lacks(actor: Actor, _: str, __: int) -> None:
+    """A table that is in public, and is not the tenant's."""
+    with actor.refused(peewee.ProgrammingError):
+        Bait.select().count()
+    for layer in actor.layers(actor.place)[-1:]:
+        layer.broken = True
+
+
 @operation(bound)
 def count(actor: Actor, _: str, __: int) -> None:
     found = actor.do(lambda: (Note.select().count(), Note.select().exists()))
@@ -415,10 +424,11 @@ def session(actor: Actor, tenant: str, number: int) -> None:
 # Errors, and connections that die.
 
 _WRONG = (
-    ("selec 1", None),
-    ("SELECT 1 / 0", None),
-    ("SELECT * FROM nowhere", None),
-    ("INSERT INTO note (value) VALUES (NULL)", None),
+    "selec 1",
+    "SELECT 1 / 0",
+    "SELECT * FROM nowhere",
+    "INSERT INTO note (value) VALUES (NULL)",
+    "SELECT pg_advisory_lock(1)::text::int",  # It takes the lock, and fails.
 )
 
 
@@ -426,7 +436,7 @@ _WRONG = (
 def fail(actor: Actor, _: str, number: int) -> None:
     """A statement that the server refuses. In a transaction it aborts it, also when it is the first, and caught."""
     database = actor.world.engine.database
-    text = _WRONG[number % len(_WRONG)][0]
+    text = _WRONG[number % len(_WRONG)]
     if actor.refusal() is not None:
         if actor.place != SHARED:
             with actor.refused(*(actor.refusal() or ()), peewee.ProgrammingError):  # It is parsed before all else.
@@ -893,6 +903,14 @@ def drop_tenant(actor: Actor, tenant: str, _: int) -> None:
         actor.world.drop(tenant)
 
 
+@operation(_is_quiet, weight=2, parallel=False)
+def remake_tenant(actor: Actor, tenant: str, _: int) -> None:
+    """Drop it, and make another with the same id: what is held of the first is not the second's."""
+    if tenant in actor.world.living and not _is_used(actor, tenant):
+        actor.world.drop(tenant)
+        actor.world.create(tenant)
+
+
 @operation(_is_quiet, parallel=False)
 def suspend_or_resume(actor: Actor, tenant: str, _: int) -> None:
     world = actor.world
@@ -924,5 +942,3 @@ def look_at_connections(actor: Actor, _: str, __: int) -> None:
     """As the next borrower of each finds it."""
     with contextlib.suppress(ServerError):  # One of them was killed.
         actor.world.check_borrowers()
-
-

@@ -9,9 +9,9 @@ import unicodedata
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+
 from isolation.actor import Actor
 from isolation.world import BYSTANDER, COMMONS, PREFIX, TENANTS, Note
-
 from tenantry import FixedCatalog, Tenant, Tenantry
 from tenantry.errors import InvalidSchemaName, InvalidTenantId, SchemaTaken, TenantExists
 from tenantry.naming import quoted, schema_name, tenant_id
@@ -105,7 +105,9 @@ def test_an_id_is_one_tenant_whose_schema_is_its_own(make_world, text):
 _NAMES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20),
     st.text(alphabet="a%\"'\\;$. ,", min_size=1, max_size=20),
-    st.sampled_from(['a", "b', "$user", '"$user"', "%s", "%%", "%(a)s", "none", "default", "pg_temp", "A", "a" * 63, "'"]),
+    st.sampled_from(
+        ['a", "b', "$user", '"$user"', "%s", "%%", "%(a)s", "none", "default", "pg_temp", "A", "a" * 63, "'"]
+    ),
 )
 
 
@@ -136,7 +138,9 @@ def test_schemas_of_any_name_are_kept_apart(make_world, server, names):
         for tenant in catalog:
             with engine.use(tenant.id), engine.database.atomic():
                 Note.create(value=f"{tenant.id}:1")
-                assert engine.database.execute_sql("SELECT value, '%%' FROM note").fetchall() == [(f"{tenant.id}:1", "%")]
+                assert engine.database.execute_sql("SELECT value, '%%' FROM note").fetchall() == [
+                    (f"{tenant.id}:1", "%")
+                ]
         for tenant in catalog:
             with engine.use(tenant.id):
                 assert [note.value for note in Note.select()] == [f"{tenant.id}:1"]

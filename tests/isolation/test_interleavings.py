@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from isolation.actor import Actor
 from isolation.programs import Step, programs
-from isolation.world import TENANTS, World
+from isolation.world import World
 
 ACTORS = 3
 
@@ -74,13 +75,18 @@ def perform(world: World, lists: list[list[Step]], order: Iterator[int]) -> None
     order=st.lists(st.integers(0, ACTORS - 1), min_size=ACTORS * 25, max_size=ACTORS * 25),
 )
 def test_threads_whose_steps_interleave_have_each_their_own_tenant(make_world, lists, order):
-    perform(make_world(TENANTS), lists, iter(order))
+    perform(make_world(), lists, iter(order))
 
 
 # Two programs, each of which a leak would go through in some order. All orders are tried.
 
 WRITER = [Step("enter", "acme", 0), Step("begin", "acme", 0), Step("create", "acme", 0), Step("leave", "acme", 0)]
-READER = [Step("enter", "globex", 0), Step("create", "globex", 0), Step("read", "globex", 0), Step("leave", "globex", 1)]
+READER = [
+    Step("enter", "globex", 0),
+    Step("create", "globex", 0),
+    Step("read", "globex", 0),
+    Step("leave", "globex", 1),
+]
 TRACER = [
     Step("enter", "acme", 0),
     Step("leave_traces", "globex", 0),

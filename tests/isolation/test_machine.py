@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from hypothesis import given
+
 from isolation.actor import Actor
 from isolation.programs import programs
-from isolation.world import TENANTS
 
 
 @given(program=programs(longest=80))
 def test_whatever_is_done_each_tenant_has_its_own_rows_and_nothing_else(make_world, program):
-    world = make_world(TENANTS)
+    world = make_world()
     actor = Actor(world)
     world.actors = [actor]
     for step in program:

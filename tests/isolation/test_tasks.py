@@ -6,9 +6,10 @@ import asyncio
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from isolation.actor import Actor
 from isolation.programs import Step, programs
-from isolation.world import TENANTS, World
+from isolation.world import World
 
 TASKS = 3
 
@@ -60,4 +61,4 @@ async def perform(world: World, lists: list[list[Step]], order: list[int]) -> No
     order=st.lists(st.integers(0, TASKS - 1), min_size=TASKS * 25, max_size=TASKS * 25),
 )
 def test_tasks_whose_steps_interleave_have_each_their_own_tenant(make_world, lists, order):
-    asyncio.run(perform(make_world(TENANTS), lists, order))
+    asyncio.run(perform(make_world(), lists, order))

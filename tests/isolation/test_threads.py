@@ -6,9 +6,9 @@ import threading
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+
 from isolation.actor import Actor
 from isolation.programs import Step, programs
-from isolation.world import TENANTS
 
 THREADS = 4
 
@@ -17,7 +17,7 @@ THREADS = 4
 @settings(phases=[Phase.generate], max_examples=max(settings.default.max_examples // 3, 5))
 @given(lists=st.lists(programs(longest=60, parallel=True), min_size=THREADS, max_size=THREADS))
 def test_threads_let_go_at_the_same_moment_have_each_their_own_tenant(make_world, lists):
-    world = make_world(TENANTS, pool_size=3 * THREADS, pool_wait_s=5.0)
+    world = make_world(pool_size=3 * THREADS, pool_wait_s=5.0)
     actors = [Actor(world, number, exact=False) for number in range(1, THREADS + 1)]
     world.actors = list(actors)
     barrier, errors = threading.Barrier(THREADS), []

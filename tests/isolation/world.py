@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,6 +62,12 @@ class Note(TenantModel):
     plan = peewee.ForeignKeyField(Plan, null=True)
 
 
+class Bait(TenantModel):
+    """A table that no tenant has, and public does."""
+
+    value = peewee.TextField()
+
+
 MODELS = {"plan": Plan, "author": Author, "note": Note}
 
 
@@ -76,10 +82,29 @@ class Key(NamedTuple):
 Rows = dict[Key, str]
 
 
-class World:
-    """An engine over *tenants* that are made anew, and the rows that have been committed."""
+def end_transactions(ask: Any) -> None:
+    """End what an example that failed has left open: others would wait for its locks."""
+    ask(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity WHERE usename = 'tenantry_test' "
+        "AND state <> 'idle'"
+    )
 
-    def __init__(self, url: str, ask: Any, folder: Path, tenants: Iterable[str] = TENANTS[:2], **options: Any) -> None:
+
+def clear(ask: Any) -> None:
+    """Take everything of a world away."""
+    end_transactions(ask)
+    schemas = (*(f"{PREFIX}{tenant}" for tenant in TENANTS), COMMONS, BYSTANDER, "tenantry")
+    ask(
+        "SET client_min_messages TO warning;"
+        + "".join(f"DROP SCHEMA IF EXISTS {schema} CASCADE;" for schema in schemas)
+        + "".join(f"DROP TABLE IF EXISTS public.{table} CASCADE;" for table in ("note", "author", "bait"))
+    )
+
+
+class World:
+    """Two engines over tenants without rows, and the rows that have been committed."""
+
+    def __init__(self, url: str, ask: Any, folder: Path, **options: Any) -> None:
         self.ask = ask  # Runs SQL as the superuser, on a connection of its own. Names are qualified.
         self.folder = folder
         self.committed: Rows = {}
@@ -88,20 +113,18 @@ class World:
         self.suspended: set[str] = set()
         self.numbers = itertools.count(1)  # No value is written twice.
         self.extra: dict[str, int] = {}  # By place, how many columns migrations have added.
-        self._rebuild()
         ((work_mem,),) = ask("SHOW work_mem")
-        self._nothing_left = (True, work_mem, 0, 0, 0, 0)
+        self._nothing_left = ("none", work_mem, 0, 0, 0, 0)
         self.engine = self._process(url, catalog_interval_s=60.0, **options)
-        self.other = self._process(url, catalog_interval_s=0.0, **options)  # Another process, which learns of changes by polls.
+        self.other = self._process(url, catalog_interval_s=0.0, **options)  # Another process: it polls each time.
+        self.actors: list[Any] = []  # Those who work in it.
         self.baits: Rows = {
             Key(place, table, number): f"{place}:{number}"
             for place in _BAITS
             for table in ("author", "note")
             for number in range(1, 10)
         }
-        self.actors: list[Any] = []  # Those who work in it.
-        for tenant in tenants:
-            self.create(tenant)
+        self._begin()
         tally["examples"] += 1
 
     def close(self) -> None:
@@ -112,6 +135,9 @@ class World:
 
     def create(self, tenant: str) -> None:
         self.engine.create(tenant)
+        self._know(tenant)
+
+    def _know(self, tenant: str) -> None:
         place = f"{tenant}.{self.lives[tenant]}"
         self.lives[tenant] += 1
         self.living[tenant], self.extra[place] = place, len(list((self.folder / "tenant").iterdir())) - 1
@@ -137,21 +163,23 @@ class World:
 
     def check(self) -> None:
         """Compare what the server has with what it must have, and look at what is left on connections."""
-        found: Rows = {}
-        places: list[tuple[str, str, str]] = []
-        for row in self.ask(self._look()):
-            if row[0] == "a relation":
-                places.append(row[1:])
-            else:
-                key = Key(*row[:3])
-                assert key not in found
-                found[key] = row[3]
+        rows, relations = self._found()
         expected = self.committed | self.baits
-        assert found == expected, f"the server has otherwise {sorted(found.items() ^ expected.items())}"
-        for key, value in found.items():
+        assert rows == expected, f"the server has otherwise {sorted(rows.items() ^ expected.items())}"
+        for key, value in rows.items():
             assert value.startswith(f"{key.place}:"), f"{value} is in {key}"
-        assert {(schema, name, columns) for name, columns, schema in places} == self._relations()
+        assert relations == self._relations()
         self.check_idle()
+
+    def _found(self) -> tuple[Rows, set[tuple[str, str, int]]]:
+        """Return the rows of all tables, and the tables: schema, name, number of columns."""
+        rows, relations = {}, set()
+        for kind, name, number, text in self.ask(self._look()):
+            if kind == "a relation":
+                relations.add((text, name, number))
+            else:
+                rows[Key(kind, name, number)] = text
+        return rows, relations
 
     def _look(self) -> str:
         """Return the question for every row of every table, and for every table there is."""
@@ -168,7 +196,7 @@ class World:
 
     def _relations(self) -> set[tuple[str, str, int]]:
         """Return the tables that there must be: schema, name, number of columns."""
-        expected = {(COMMONS, "plan", 2)}
+        expected = {(COMMONS, "plan", 2), ("public", "bait", 2)}
         extra = {self.schema(place): self.extra[place] for place in self.living.values()} | dict.fromkeys(_BAITS, 0)
         for schema, columns in extra.items():
             expected |= {(schema, "author", 2), (schema, "note", 4 + columns)}
@@ -202,14 +230,17 @@ class World:
     @contextlib.contextmanager
     def silence(self) -> Iterator[None]:
         """Nothing is sent to the server in the block."""
-        before = self._last_messages()
+        before = self._messages()
         yield
-        assert self._last_messages() == before, "something was sent"
+        assert self._messages() <= before, "something was sent"
 
-    def _last_messages(self) -> list[Any]:
-        return self.ask(
-            "SELECT pid, query_start FROM pg_catalog.pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() ORDER BY pid"
+    def _messages(self) -> set[Any]:
+        """Return when which backend was sent something last."""
+        return set(
+            self.ask(
+                "SELECT pid, query_start FROM pg_catalog.pg_stat_activity WHERE datname = current_database() "
+                "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
         )
 
     def backends(self, state: str) -> list[int]:
@@ -244,24 +275,26 @@ class World:
             **{"pool_size": POOL_SIZE, "pool_wait_s": 0.03, **options},
         )
 
-    def _rebuild(self) -> None:
+    def _begin(self) -> None:
+        """Make the tenants; or empty their tables, if the world before this one has left them as they were made."""
         for file in (self.folder / "tenant").glob("*.sql"):
             file.unlink()
         (self.folder / "tenant").mkdir(exist_ok=True)
         (self.folder / "tenant" / "0001_notes.sql").write_text(_TABLES.format(""))
-        schemas = (*(f"{PREFIX}{tenant}" for tenant in TENANTS), COMMONS, BYSTANDER, "tenantry")
-        # An example that failed may have left transactions open.
+        end_transactions(self.ask)
+        for tenant in TENANTS:
+            self._know(tenant)
+        if self._is_whole():
+            tables = [f"{PREFIX}{tenant}.{table}" for tenant in TENANTS for table in ("note", "author")]
+            for table in (*tables, f"{COMMONS}.plan"):
+                self.ask(f"DELETE FROM {table}; ALTER SEQUENCE {table}_id_seq RESTART")
+            return
+        clear(self.ask)
         self.ask(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity WHERE usename = 'tenantry_test' "
-            "AND state <> 'idle'"
-        )
-        self.ask(
-            "".join(f"DROP SCHEMA IF EXISTS {schema} CASCADE;" for schema in schemas)
-            + "DROP TABLE IF EXISTS public.note, public.author CASCADE; SET client_min_messages TO warning;"
-            "SET ROLE tenantry_test;"
-            + f"CREATE SCHEMA {COMMONS}; CREATE SCHEMA {BYSTANDER};{_COMMONS}"
+            f"SET ROLE tenantry_test; CREATE SCHEMA {COMMONS}; CREATE SCHEMA {BYSTANDER};{_COMMONS}"
             + _TABLES.format(f"{BYSTANDER}.")
             + _TABLES.format("public.")
+            + "CREATE TABLE public.bait (id serial PRIMARY KEY, value text);"
             + "".join(
                 f"INSERT INTO {schema}.{table} (value) SELECT '{schema}:' || n FROM generate_series(1, 9) AS n;"
                 for schema in _BAITS
@@ -269,10 +302,24 @@ class World:
             )
             + "RESET ROLE"
         )
+        for tenant in TENANTS:
+            self.engine.create(tenant)
+
+    def _is_whole(self) -> bool:
+        try:
+            known = self.ask("SELECT id, state FROM tenantry.tenants ORDER BY id")
+            looked = self._found()
+        except psycopg2.errors.UndefinedTable:
+            return False
+        baits = {key: value for key, value in looked[0].items() if key.place in _BAITS}
+        return known == [(tenant, "active") for tenant in TENANTS] and (baits, looked[1]) == (
+            self.baits,
+            self._relations(),
+        )
 
 
 _LEFT = """
-    SELECT current_setting('search_path'), current_user = session_user, current_setting('work_mem'),
+    SELECT current_setting('search_path'), current_setting('role'), current_setting('work_mem'),
         (SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
         (SELECT count(*) FROM pg_catalog.pg_prepared_statements), (SELECT count(*) FROM pg_catalog.pg_cursors),
         (SELECT count(*) FROM pg_catalog.pg_listening_channels())
