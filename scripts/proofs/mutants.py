@@ -26,7 +26,7 @@ from mutants import MUTANTS, Mutant  # noqa: E402  # The tests are no package.
 
 SEED = "1"  # The same examples each time: who is caught today is caught tomorrow.
 TIMEOUT_S = 180
-_FAILED = re.compile(r"^FAILED \S*tests/(\S+?)(?: - .*)?$", re.MULTILINE)
+_FAILED = re.compile(r"^FAILED .*?tests/(.+?)(?: - .*)?$", re.MULTILINE)
 _REASON = re.compile(r"^[ |]*E +((?:\w+\.)*\w*(?:Error|Exception|Failed|DID NOT RAISE|[A-Z]\w+): .*)$", re.MULTILINE)
 
 

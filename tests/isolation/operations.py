@@ -559,7 +559,8 @@ def _use_anybodys(actor: Actor, held: Held, _: int) -> None:
 
 
 def _use_row(actor: Actor, held: Held, number: int) -> None:
-    ways = [_save, _delete_row, _bulk_update, _as_value, _follow_row, _refer, _compare_key, _bulk_insert]
+    _compare_key(actor, held)
+    ways = [_save, _delete_row, _bulk_update, _as_value, _follow_row, _refer, _bulk_insert]
     ways[number % len(ways)](actor, held)
 
 
