@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tenantry.errors import TransactionElsewhere
+from tenantry.errors import EndedByCollector, TransactionElsewhere
 
 if TYPE_CHECKING:
     from asyncio import Task
 
     from tenantry.catalog import Tenant
 
+T = TypeVar("T")
 _NO_VALUES: Mapping[str, object] = MappingProxyType({})
+
 _process = object()  # This process. A forked child is another one, though it inherits every value.
 
 
@@ -46,6 +49,38 @@ def _current_task() -> Task[Any] | None:
         return None
     task: Task[Any] | None = asyncio.current_task()
     return task
+
+
+# Before Python 3.12 the collector may run in the middle of ContextVar.set(), of anybody's variable, and end a generator
+# that leaves a block. If that set a variable of the same context, the set that was interrupted would go on in a state
+# that has been freed, and the interpreter would crash (https://github.com/python/cpython/issues/148891). So nothing is
+# set while the collector runs: what ends then is marked as over, and passed over by whoever looks.
+_collector = 0  # The thread in which the collector is running.
+
+
+def _note_collector(phase: str, _: object) -> None:
+    global _collector
+    _collector = get_ident() if phase == "start" else 0
+
+
+if sys.version_info < (3, 12):
+    gc.callbacks.append(_note_collector)
+
+
+def is_collecting() -> bool:
+    """Say whether this code was called by the collector, in the middle of anything."""
+    return _collector == get_ident()
+
+
+def put(variable: ContextVar[T], value: T) -> None:
+    """Set *variable* in this context.
+
+    Raises:
+        EndedByCollector: the collector is running: nothing can begin here.
+    """
+    if _collector == get_ident():
+        raise EndedByCollector
+    variable.set(value)
 
 
 class Owner:
@@ -108,9 +143,6 @@ class Pin:
 
     # Copied and pickled with what it is on. In another process the engine is known by its server and database.
 
-    def __copy__(self) -> Pin:
-        return self
-
     def __deepcopy__(self, memo: object) -> Pin:
         return self
 
@@ -125,16 +157,31 @@ def _name_of(place: Any) -> str:
 class Bound:
     """A block, and what it has bound: a tenant of an engine, or its shared schema (then *tenant* is None)."""
 
-    __slots__ = ("database", "engine", "frame", "over", "pin", "tenant", "values")
+    __slots__ = (
+        "__weakref__",
+        "around",
+        "collected",
+        "database",
+        "engine",
+        "frame",
+        "over",
+        "owner",
+        "pin",
+        "tenant",
+        "values",
+    )
 
-    def __init__(
-        self, engine: object, tenant: Tenant | None, database: Any, values: Mapping[str, object], frame: Any = None
-    ) -> None:
+    def __init__(self, engine: object, tenant: Tenant | None, database: Any, values: Mapping[str, object]) -> None:
         self.engine, self.tenant, self.values = engine, tenant, values
         self.database = database  # A database of the layer above.
         self.pin: Pin = database.pin
-        self.frame = frame  # Of the generator that has entered it, where its consumer is not meant.
-        self.over = False
+        self.frame: Any = None  # Of the generator that has entered it, where its consumer is not meant.
+        self.over = self.collected = False
+
+    def keep_to(self, frame: Any) -> None:
+        """Bind for the generator of *frame* alone, which enters this."""
+        self.frame, self.owner, self.around = frame, Owner(), own_block()
+        generators_blocks.add(weakref.ref(self, generators_blocks.discard))
 
     @property
     def key(self) -> tuple[object, str]:
@@ -143,9 +190,18 @@ class Bound:
         return key
 
     @property
+    def is_not_for_whom_runs(self) -> bool:
+        """Whether the collector has ended it, or the generator that has entered it has ended or stands still."""
+        return self.collected or (self.frame is not None and (self.over or self.is_suspended))
+
+    @property
     def is_suspended(self) -> bool:
-        """Whether the generator that has entered it stands still: who runs is its consumer, who has entered nothing."""
-        return self.frame is not None and self.frame.f_back is None
+        """Whether the generator that has entered it stands still here: who runs is another, who has not entered it.
+
+        A thread or task with a copy of the context may have been started by the generator or by its consumer: it counts
+        as the consumer, and :func:`keep_bound` is for what the generator starts.
+        """
+        return self.frame is not None and (self.frame.f_back is None or not self.owner.is_here())
 
 
 # The blocks that are open here, from the innermost outwards. A value: contexts that were copied share it.
@@ -158,30 +214,69 @@ blocks_here = _blocks.get  # For those who ask for each row, and to whom the fir
 beliefs: ContextVar[Any] = ContextVar("tenantry_beliefs", default=None)
 
 
+# The blocks that generators have entered for themselves and not left, in all contexts.
+generators_blocks: set[weakref.ref[Bound]] = set()
+
+
 def bound() -> Bound | None:
-    """Return what is bound here."""
+    """Return what is bound here, or what a generator has bound for itself, though it may be suspended."""
     blocks = _blocks.get()
-    if blocks is None or blocks[0].frame is None:
+    if blocks is None or not blocks[0].over:
         return blocks and blocks[0]
-    # A generator that was closed elsewhere, by another task or the collector, could not take its block away from here.
-    while blocks is not None and blocks[0].over and blocks[0].frame is not None:
+    # In a task or thread that was begun inside of it a block goes on when it is over where it was entered. One that the
+    # collector or another task has ended could not be taken away from here.
+    while blocks is not None and blocks[0].over and (blocks[0].collected or blocks[0].frame is not None):
         blocks = blocks[1]
     return None if blocks is None else blocks[0]
 
 
+def own_block() -> Bound | None:
+    """Return what is bound here for whom runs: the innermost block, but for those of generators that do not run."""
+    blocks = _blocks.get()
+    while blocks is not None and blocks[0].is_not_for_whom_runs:
+        blocks = blocks[1]
+    return None if blocks is None else blocks[0]
+
+
+def moved_block() -> Bound | None:
+    """Return the block of a generator that runs here, if it was entered in another context and so binds nothing here.
+
+    A generator that is begun in one thread or task and goes on in another is inside of its block by its text alone.
+    """
+    for each in [ref() for ref in tuple(generators_blocks)]:
+        if each is not None and each.frame.f_back is not None and not _is_in(_blocks.get(), each):
+            frame: Any = sys._getframe(1)
+            while frame is not None and frame is not each.frame:
+                frame = frame.f_back
+            if frame is not None:
+                return each
+    return None
+
+
+def _is_in(blocks: _Blocks, value: Bound) -> bool:
+    while blocks is not None and blocks[0] is not value:
+        blocks = blocks[1]
+    return blocks is not None
+
+
 def bind(value: Bound) -> Any:
     """Bind *value* in this context; give what is returned to :func:`unbind`."""
-    _blocks.set((value, _blocks.get()))
+    put(_blocks, (value, _blocks.get()))
     return beliefs.get()
 
 
 def unbind(value: Bound, believed: Any) -> None:
     """End the block of *value*. What was bound inside of it and has not ended (generators can do that) stays bound."""
     value.over = True
+    if value.frame is not None:
+        generators_blocks.discard(weakref.ref(value))
+    value.collected = is_collecting()
+    if value.collected:
+        return
     blocks = _blocks.get()
     if blocks is not None and blocks[0] is value:
-        beliefs.set(believed)
-    _blocks.set(_without(blocks, value))
+        put(beliefs, believed)
+    put(_blocks, _without(blocks, value))
 
 
 @contextmanager
@@ -202,10 +297,20 @@ def _without(blocks: _Blocks, value: Bound) -> _Blocks:
 
 
 def keep_bound() -> None:
-    """Make what a generator has bound here everybody's: in a copy of its context nobody is its consumer."""
-    here = bound()
-    if here is not None and here.frame is not None:
-        bind(Bound(here.engine, here.tenant, here.database, here.values))
+    """Make what is bound here everybody's, in a copy of this context: there is no generator in it, and no consumer."""
+    here, blocks = own_block(), _blocks.get()
+    if blocks is not None and blocks[0].frame is not None:
+        _blocks.set(None if here is None else (Bound(here.engine, here.tenant, here.database, here.values), None))
+
+
+def go_on(work: Callable[..., T], *args: Any) -> T:
+    """Call *work* in a context that is its alone: the generators that have bound something in it may change threads."""
+    blocks = _blocks.get()
+    while blocks is not None:
+        if blocks[0].frame is not None:
+            blocks[0].owner = Owner()
+        blocks = blocks[1]
+    return work(*args)
 
 
 class Lease:
@@ -215,7 +320,7 @@ class Lease:
     sees it and is refused, one that was started elsewhere does not see it and cannot join it by accident.
     """
 
-    __slots__ = ("__weakref__", "connection", "key", "outer", "over", "owner", "session", "waiting")
+    __slots__ = ("__weakref__", "block", "connection", "key", "outer", "over", "owner", "session", "waiting")
 
     def __init__(self, key: tuple[object, str] | None, *, session: bool = False) -> None:
         # The pool and the schema: a database can be evicted and made anew while its transaction is open. None is one
@@ -227,16 +332,18 @@ class Lease:
         self.waiting: list[str] = []  # What travels with the next statement: BEGIN, SAVEPOINT, RELEASE.
         self.over = False
         self.outer = _lease.get()
+        self.block = own_block()  # In which it was begun, and in which it is to end.
 
     def keep(self) -> Lease:
         """Make this what the context carries."""
-        _lease.set(self)
+        put(_lease, self)
         return self
 
     def end(self) -> None:
         """Carry it no longer. Contexts that were copied meanwhile see that it is over."""
         self.over = True
-        _forget_ended()
+        if not is_collecting():
+            _forget_ended()
 
 
 _lease: ContextVar[Lease | None] = ContextVar("tenantry_lease", default=None)
@@ -246,12 +353,17 @@ def _forget_ended() -> None:
     lease = _lease.get()
     while lease is not None and lease.over:
         lease = lease.outer
-    _lease.set(lease)
+    put(_lease, lease)
 
 
 def nothing_open() -> bool:
     """Say whether nothing at all was begun around here: what most statements find."""
     return _lease.get() is None
+
+
+def is_alone(lease: Lease | None) -> bool:
+    """Say whether nothing but *lease* was begun around here: what most first statements find."""
+    return _lease.get() is lease and (lease is None or lease.outer is None)
 
 
 def open_leases() -> Iterator[Lease]:
@@ -276,7 +388,9 @@ def lease_of(key: tuple[object, str]) -> Lease | None:
         TransactionElsewhere: it belongs to another thread, task or process.
     """
     lease = _lease.get()
-    if lease is not None and lease.over:  # Ended in another context: by the task or the collector that ended it.
+    if (
+        lease is not None and lease.over and not is_collecting()
+    ):  # Ended in another context: by the task or the collector that ended it.
         _forget_ended()
         lease = _lease.get()
     while lease is not None:  # Hardly ever more than one: not through open_leases(), for every statement comes here.

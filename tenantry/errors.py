@@ -8,6 +8,7 @@ TenantryError
 │   ├── NoUrl                    nothing says where the database is
 │   ├── EmbeddedUnavailable      `embedded:` was asked for, and its package is not installed
 │   ├── UnsafeDefaultPath        the role's own search_path would resolve what escapes the prefix
+│   ├── RolesNotReady            roles are to be used, and the server is not set up for them
 │   └── NoMigrationFolder        there is no folder of migrations at that path
 ├── UsageError                   a command was told too little, or what does not go together
 ├── InvalidName
@@ -15,7 +16,9 @@ TenantryError
 │   └── InvalidSchemaName        not a name that a schema can have
 ├── NothingBound                 a model was used outside `use()` and `shared()`
 │   ├── NoTenantBound            a tenant's table was touched outside a tenant
-│   └── GeneratorSuspended       what is bound was bound by a generator, for itself
+│   ├── GeneratorSuspended       what is bound was bound by a generator, for itself
+│   └── GeneratorMoved           a generator has bound it in another thread, task or context than it goes on in
+├── EndedByCollector             a generator that the garbage collector ends wanted to begin something
 ├── BindingRefused               a model, a query or a proxy was to be tied to one database
 ├── InvalidModel                 a model that no tenant could be told apart by
 ├── WrongTenant                  a row, a query or a result of one tenant was to act in another
@@ -28,6 +31,7 @@ TenantryError
 │   ├── TenantNotReady           it is still being made
 │   └── TenantExists             the id is taken
 ├── SchemaTaken                  the schema of a new tenant is there already
+├── RoleTaken                    the role of a new tenant is there already, and in use
 ├── MigrationError
 │   ├── InvalidMigrationFile     a file in the folder that is no migration, or cannot be read as one
 │   ├── MigrationEdited          an applied file was changed
@@ -40,6 +44,7 @@ TenantryError
 │   ├── TransactionOpen          another tenant cannot be entered while it is open
 │   ├── TransactionLeftOpen      a block of a tenant ended, and a transaction that was begun in it had not
 │   └── SessionRequired          PostgreSQL wants, or would keep this in, a session: `session()`
+├── NotIsolated                  a test has found what leads from one tenant to another
 └── ServerError
     ├── ServerUnreachable        nothing answers at that address
     ├── ServerRefused            it answered, and would not let us in
@@ -127,6 +132,14 @@ class UnsafeDefaultPath(ConfigError):
         self.role, self.database, self.path = role, database, path
 
 
+class RolesNotReady(ConfigError):
+    """`roles = true`, and the server is not set up for it. *role* is the one that lacks something, *cure* the SQL."""
+
+    def __init__(self, what: str, *, cure: str, role: str) -> None:
+        super().__init__(f"{what}. Once, as an administrator: {cure};")
+        self.what, self.cure, self.role = what, cure, role
+
+
 class NoMigrationFolder(ConfigError):
     """There is no folder of migrations at that path."""
 
@@ -194,6 +207,33 @@ class GeneratorSuspended(NothingBound):
         self.what, self.generator, self.bound = what, generator, str(bound)
 
 
+class GeneratorMoved(NothingBound):
+    """A generator has bound a tenant in another thread, task or context than the one in which it goes on. Nothing was
+    sent.
+    """
+
+    def __init__(self, what: str, *, generator: str, bound: object) -> None:
+        TenantryError.__init__(
+            self,
+            f"{what} would run for {bound} by its text alone: the generator {generator} has bound that in another "
+            "thread, task or context than it runs in now. Let tenantry.stream() take its steps, or bind in each step",
+        )
+        self.what, self.generator, self.bound = what, generator, str(bound)
+
+
+class EndedByCollector(TenantryError):
+    """A generator that the garbage collector ends wanted to begin something: a block, a transaction, a stream.
+
+    Before Python 3.12 the collector works in the middle of anything, of the very change of what is bound too.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing can be bound or begun in what the garbage collector runs: end the generator yourself, by its "
+            "close() or `with contextlib.closing(...):`"
+        )
+
+
 class WrongTenant(TenantryError):
     """A row, a query or a result of one tenant was to act in another. *made_in* and *bound* tell whose it is and who is
     bound.
@@ -201,7 +241,9 @@ class WrongTenant(TenantryError):
 
     def __init__(self, what: str, *, made_in: object, bound: object) -> None:
         mine, here = str(made_in), str(bound)
-        other = f"{here}, as it is now or in this engine" if mine == here else here
+        # What is shared may act in all tenants of its engine.
+        is_elsewhere = mine in (here, "the shared schema")
+        other = f"{here}, as it is now or in this engine" if is_elsewhere else here
         super().__init__(f"{what} belongs to {mine} and cannot act in {other}: read or build it there anew")
         self.what, self.made_in, self.bound = what, mine, here
 
@@ -292,6 +334,14 @@ class SchemaTaken(TenantryError):
             f"the schema {schema!r} exists already: choose another id, or drop the schema if it is a left-over"
         )
         self.schema = schema
+
+
+class RoleTaken(TenantryError):
+    """The role of a new tenant is there already, and something or somebody uses it."""
+
+    def __init__(self, *, role: str, reason: str) -> None:
+        super().__init__(f"the role {role!r} exists already, and is no mere left-over: {reason}. Drop it, or rename it")
+        self.role, self.reason = role, reason
 
 
 class MigrationError(TenantryError):
@@ -447,9 +497,21 @@ class ConnectionLost(ServerError):
 
 
 class PoolTimeout(ServerError):
-    """Every connection stayed in use for too long."""
+    """Every connection stayed in use for too long, or every one that a tenant may have: then *tenant_share* says how
+    many these are.
+    """
 
-    def __init__(self, *, size: int, waited_s: float, holders: Sequence[str], nested: bool) -> None:
+    def __init__(
+        self,
+        *,
+        size: int,
+        waited_s: float,
+        holders: Sequence[str],
+        nested: bool,
+        tenant_share: int | None = None,
+        setting: str = "pool_size",
+    ) -> None:
+        cap = "" if tenant_share is None else f", of which one tenant may have tenant_share={tenant_share}"
         why = (
             "A transaction that is open here holds one already, so waiting for a second could wait for ever: a block "
             "inside another tenant's transaction gets one only when it is free. "
@@ -457,11 +519,12 @@ class PoolTimeout(ServerError):
             else ""
         )
         super().__init__(
-            f"no connection was free after {waited_s:g} s (pool_size={size}). {why}In use, longest first: "
+            f"no connection was free after {waited_s:g} s ({setting}={size}{cap}). {why}In use, longest first: "
             f"{'; '.join(holders) or 'none, they were returned just now'}. Shorten the transactions, or raise "
-            "pool_size."
+            f"{setting if tenant_share is None else 'tenant_share'}."
         )
         self.size, self.waited_s, self.holders, self.nested = size, waited_s, tuple(holders), nested
+        self.tenant_share = tenant_share
 
 
 class PoolClosed(ServerError):
@@ -478,3 +541,11 @@ class EmbeddedFailed(ServerError):
         said = "".join(f"\n  {line}" for line in log)
         super().__init__(f"the embedded PostgreSQL in {data} {what}" + (f". It said:{said}" if said else ""))
         self.what, self.data, self.log = what, data, tuple(log)
+
+
+class NotIsolated(TenantryError, AssertionError):
+    """A test has found that what was done for one tenant touches what is neither its own nor shared."""
+
+    def __init__(self, text: str, *, leaks: Sequence[object] = ()) -> None:
+        super().__init__(text)
+        self.leaks = tuple(leaks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import NewType
 
@@ -9,6 +10,7 @@ from tenantry.errors import ConfigError, InvalidSchemaName, InvalidTenantId
 
 TenantId = NewType("TenantId", str)
 SchemaName = NewType("SchemaName", str)
+RoleName = NewType("RoleName", str)
 
 MAX_BYTES = (
     63  # PostgreSQL's NAMEDATALEN - 1. It cuts longer names short without an error: two tenants would share a schema.
@@ -79,7 +81,31 @@ def extensions_schema(text: object) -> SchemaName:
     return schema_name(text)
 
 
-def quoted(name: SchemaName) -> str:
+def tenant_role(database: str, schema: SchemaName) -> RoleName:
+    """Name the role of the tenant that has *schema*. Roles belong to the cluster, so the *database* is in it.
+
+    No two schemas of a cluster share a role: a name that would be too long, or could be read in two ways, ends in a
+    hash of both.
+
+    >>> tenant_role("shop", schema_name("t_acme"))
+    't_acme@shop'
+    """
+    return _role(f"{schema}@{database}", f"{database}\0{schema}", is_plain=not any(mark in schema for mark in "@:"))
+
+
+def own_role(database: str, what: str) -> RoleName:
+    """Name one of tenantry's own roles for *database*. It has a colon, which the role of no tenant has."""
+    return _role(f"tenantry:{what}@{database}", f"{database}\0\0{what}", is_plain=True)
+
+
+def _role(text: str, facts: str, *, is_plain: bool) -> RoleName:
+    if is_plain and "#" not in text and len(text.encode()) <= MAX_BYTES:
+        return RoleName(text)
+    mark = "#" + hashlib.sha256(facts.encode()).hexdigest()[:16]
+    return RoleName(text.encode()[: MAX_BYTES - len(mark)].decode(errors="ignore") + mark)
+
+
+def quoted(name: SchemaName | RoleName) -> str:
     """Quote *name* as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg2
 import pytest
+from bouncer import Bouncer
 from psycopg2.extensions import make_dsn
 from shop import SHARED_DDL, TENANT_DDL, TENANTS
 
@@ -18,6 +19,15 @@ from tenantry.naming import quoted, schema_name, tenant_id
 from tenantry.pool import Pool, PoolSettings
 
 ROLE = DATABASE = "tenantry_test"
+PASSWORD = "tenantry"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("TENANTRY_TEST_POOLED"):
+        needs_session = pytest.mark.skip(reason="a pooler in transaction mode keeps no session")
+        for item in items:
+            if item.get_closest_marker("direct"):
+                item.add_marker(needs_session)
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,17 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def server(direct_server: Server) -> Iterator[Server]:
+    """The server as the application sees it: behind a PgBouncer when TENANTRY_TEST_POOLED is set."""
+    if not os.environ.get("TENANTRY_TEST_POOLED"):
+        yield direct_server
+        return
+    with Bouncer(direct_server.url, backends=20, passwords={ROLE: PASSWORD}) as bouncer:
+        yield replace(direct_server, url=bouncer.url)
+
+
+@pytest.fixture(scope="session")
+def direct_server() -> Iterator[Server]:
     """The server named by TENANTRY_TEST_URL (a superuser's URL; a role and a database are made on it), or an embedded
     one.
     """
@@ -53,12 +73,12 @@ def prepare(superuser_url: str) -> Server:
     cursor = connection.cursor()
     cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
     cursor.execute(f"DROP ROLE IF EXISTS {ROLE}")
-    cursor.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'tenantry' NOSUPERUSER NOCREATEROLE NOBYPASSRLS")
+    cursor.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}' NOSUPERUSER NOCREATEROLE NOBYPASSRLS")
     cursor.execute(f"CREATE DATABASE {DATABASE} OWNER {ROLE}")
     cursor.execute(f"ALTER ROLE {ROLE} IN DATABASE {DATABASE} SET search_path = ''")
     connection.close()
     return Server(
-        url=make_dsn(superuser_url, user=ROLE, password="tenantry", dbname=DATABASE),
+        url=make_dsn(superuser_url, user=ROLE, password=PASSWORD, dbname=DATABASE),
         admin_url=make_dsn(superuser_url, dbname=DATABASE),
     )
 

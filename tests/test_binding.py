@@ -9,6 +9,8 @@ import threading
 import peewee
 import pytest
 from peewee import fn
+from playhouse.postgres_ext import PostgresqlExtDatabase
+from playhouse.shortcuts import ThreadSafeDatabaseMetadata
 from relay import Relay
 from shop import Customer, Invoice, Plan
 
@@ -16,7 +18,7 @@ from tenantry import SharedModel, TenantModel
 from tenantry.binding import BoundDatabase
 from tenantry.context import bound
 from tenantry.databases import TenantDatabase
-from tenantry.errors import BindingRefused, NoTenantBound, NothingBound
+from tenantry.errors import BindingRefused, InvalidModel, NoTenantBound, NothingBound
 
 
 @pytest.fixture
@@ -142,6 +144,27 @@ def test_sql_is_rendered_anywhere():
     assert "invoice" in str(query)
 
 
+def test_the_table_of_an_alias_is_found_by_the_path(tenants):
+    someone = Customer.alias("p")
+    assert someone.select().sql()[0].endswith('FROM "customer" AS "p"')
+
+
+def test_what_is_made_and_dropped_is_the_tenants(tenants, sql):
+    class Usr(TenantModel):
+        name = peewee.TextField(index=True)
+
+        class Meta:
+            table_name = "usr"
+
+    with tenants.use("acme"):
+        Usr.create_table()
+    with tenants.use("globex"):
+        Usr.create_table()
+        Usr._schema.drop_indexes()
+    where = "FROM pg_indexes WHERE indexname = 'usr_name'"
+    assert sql(f"SELECT schemaname {where}") == [("t_acme",)]
+
+
 @pytest.mark.parametrize(
     "expression",
     [
@@ -223,6 +246,130 @@ def test_a_shared_model_lives_where_its_meta_says():
     assert 'FROM "geo"."country"' in Country.select().sql()[0]
     assert 'FROM "geo"."city"' in City.select().sql()[0]
     assert 'FROM "public"."plan"' in Plan.select().sql()[0]
+
+
+# Models that could not be kept to a tenant.
+
+
+def test_a_shared_model_does_not_refer_to_a_tenants_model():
+    with pytest.raises(InvalidModel, match=r"Country\.best: a shared table cannot refer to Customer"):
+
+        class Country(SharedModel):
+            best = peewee.ForeignKeyField(Customer)
+
+
+def test_nor_when_the_tenants_model_comes_later():
+    class Region(SharedModel):
+        best = peewee.DeferredForeignKey("Latecomer")
+
+    with pytest.raises(InvalidModel, match=r"Region\.best"):
+
+        class Latecomer(TenantModel):
+            pass
+
+    peewee.DeferredForeignKey._unresolved.clear()
+
+
+def test_a_shared_model_refers_to_itself_and_to_others():
+    class Country(SharedModel):
+        pass
+
+    class Place(SharedModel):
+        within = peewee.ForeignKeyField("self", null=True)
+        country = peewee.ForeignKeyField(Country)
+
+    assert Place.within.rel_model is Place
+
+
+def test_peewee_makes_no_plain_model_for_a_many_to_many():
+    with pytest.raises(InvalidModel, match=r"Post\.tags: .*through_model="):
+
+        class Post(TenantModel):
+            tags = peewee.ManyToManyField(Customer)
+
+
+def test_a_tenants_model_has_no_schema_of_its_own():
+    with pytest.raises(BindingRefused, match=r"Meta\.schema of Post"):
+
+        class Post(TenantModel):
+            class Meta:
+                schema = "t_acme"
+
+
+def test_nor_by_a_plain_mixin():
+    class Somewhere(peewee.Model):
+        class Meta:
+            schema = "t_acme"
+
+    class Post(Somewhere, TenantModel):
+        pass
+
+    assert Post.select().sql()[0].endswith('FROM "post" AS "t1"')
+
+
+def test_a_model_of_the_engines_database_has_no_schema_of_its_own(tenants):
+    with pytest.raises(BindingRefused, match=r"Meta\.schema of Post"):
+
+        class Post(tenants.database.Model):
+            class Meta:
+                schema = "t_acme"
+
+
+def test_t11_the_schema_of_a_model_cannot_be_changed():
+    for model in (Customer, Plan):
+        with pytest.raises(BindingRefused, match="setting the schema"):
+            model._meta.schema = "t_acme"
+
+
+def test_the_database_of_a_model_cannot_be_changed(tenants, server):
+    foreign = PostgresqlExtDatabase(server.url)
+    for database in (foreign, tenants.database_of("acme")):
+        for tie in (
+            Customer.bind,
+            Plan.bind,
+            lambda db: Customer.bind_ctx(db).__enter__(),
+            lambda db: db.bind([Customer]),
+            lambda db: db.bind_ctx([Customer]).__enter__(),
+            Customer._meta.set_database,
+            lambda db: setattr(Customer._meta, "database", db),
+        ):
+            with pytest.raises(BindingRefused, match=r"tenants\.use"):
+                tie(database)
+    with tenants.use("acme"):
+        assert Customer.select().count() == 0
+
+
+def test_nor_where_peewee_would_keep_one_for_each_thread(tenants):
+    class Parcel(TenantModel):
+        class Meta:
+            model_metadata_class = ThreadSafeDatabaseMetadata
+
+    with pytest.raises(BindingRefused):
+        Parcel.bind(tenants.database_of("acme"))
+    with pytest.raises(NoTenantBound):
+        Parcel.select().count()
+
+
+def test_no_model_is_both_a_tenants_and_shared():
+    with pytest.raises(InvalidModel, match="two bases"):
+
+        class Both(TenantModel, SharedModel):
+            pass
+
+
+@pytest.mark.parametrize("table", ["pg_class", "pg_stat_activity"])
+def test_t03d_a_tenants_table_cannot_be_taken_for_a_catalog(table):
+    with pytest.raises(InvalidModel, match=table):
+
+        class Catalog(TenantModel):
+            class Meta:
+                table_name = table
+
+    class Renamed(TenantModel):
+        pass
+
+    with pytest.raises(InvalidModel, match=table):
+        Renamed._meta.set_table_name(table)
 
 
 # The proxy is never tied to one database.

@@ -592,6 +592,27 @@ def test_streams_that_interleave_on_one_thread_keep_their_tenants(app, customers
     assert bound() is None
 
 
+def test_a_stream_that_binds_a_tenant_of_its_own_may_change_threads(app, tenants, customers):
+    def of_globex():
+        with tenants.use("globex"):
+            try:
+                yield from (step.encode() for step in steps())  # Text would be bottle's to encode, in its own thread.
+            finally:
+                ended.extend(names())
+
+    def elsewhere(work):
+        with ThreadPoolExecutor(1) as executor:
+            return executor.submit(work).result(timeout=30)
+
+    ended = []
+    app.get("/", callback=of_globex)
+    stream = asked(app, tenant="acme")
+    rows = iter(stream)
+    assert [elsewhere(lambda: next(rows)) for _ in range(2)] == [b"0 of globex;", b"1 of globex;"]
+    elsewhere(stream.close)
+    assert ended == ["of globex"]
+
+
 def test_streams_that_overlap_on_the_server_keep_their_tenants(app, serve, customers):
     together = threading.Barrier(len(TENANTS), timeout=10)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import peewee
 import psycopg2
@@ -14,7 +15,7 @@ from shop import Customer
 
 from tenantry import State, Tenantry, catalog
 from tenantry.catalog import SCHEMA, TableCatalog
-from tenantry.databases import Prefix, Wire
+from tenantry.databases import Prefix, SharedDatabase, Wire
 from tenantry.errors import (
     CatalogIsReadOnly,
     CatalogUnavailable,
@@ -32,7 +33,10 @@ from tenantry.errors import (
     TransactionOpen,
     UnknownTenant,
 )
-from tenantry.pool import Pool
+from tenantry.migrations.history import ensure
+from tenantry.naming import schema_name
+from tenantry.pool import Pool, PoolSettings
+from tenantry.provisioning import prepare
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +115,31 @@ def test_of_many_who_make_the_same_tenant_at_once_one_wins(engine, sql):
         thread.join()
     assert sorted(results) == ["acme", "exists", "exists", "exists"]
     assert schemas(sql) == ["t_acme"]
+
+
+@pytest.mark.parametrize("make", ["the catalog", "the history"])
+def test_tables_that_another_makes_while_their_lock_is_waited_for_are_seen(server, sql, make):
+    pool = Pool(server.url, PoolSettings(size=1))
+    database = SharedDatabase(pool, schema_name("public"))
+    database.execute_sql("DROP SCHEMA IF EXISTS tenantry")  # The session remembers that there is none.
+    work = (lambda: prepare(pool)) if make == "the catalog" else (lambda: ensure(database))
+    with contextlib.closing(psycopg2.connect(server.admin_url)) as other, ThreadPoolExecutor(1) as executor:
+        other.cursor().execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('tenantry:ensure', 0));"
+            "CREATE SCHEMA tenantry AUTHORIZATION tenantry_test"
+        )
+        waiting = executor.submit(work)
+        until(lambda: sql("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+        other.commit()
+        waiting.result(10)
+    pool.close()
+
+
+def until(condition, wait_s=5.0):
+    deadline = time.monotonic() + wait_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
 
 
 def test_a_schema_that_is_there_is_not_taken_over(engine, sql):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
+import resource
 import select
 import shutil
 import signal
@@ -510,6 +512,32 @@ def test_what_the_application_prints_at_its_import_is_no_data(run):
     assert (ran.json["tenants"], ran.err) == ([], "hello\n")
 
 
+def test_what_a_migration_prints_is_no_data(run):
+    write("migrations/tenant/0001_talks.py", "def up(m, db):\n    print('hello from', m)\n    m.sql('SELECT 1')\n")
+    created, ran = run("tenant", "create", "acme", "acme2", "--json"), run("migrate", "up", "--json")
+    assert [each["id"] for each in created.json["tenants"]] == ["acme", "acme2"]
+    assert ran.json["counts"] == {"up_to_date": 2}
+    assert created.err.count("hello from") == 2
+
+
+def test_those_made_before_an_error_are_data_whatever_a_migration_prints(run):
+    run("tenant", "create", "acme")
+    write("migrations/tenant/0001_talks.py", "def up(m, db):\n    print('hello')\n")
+    ran = run("tenant", "create", "globex", "acme")
+    assert (ran.rows, ran.err) == (
+        [["globex", "active", "cli_globex", ""]],
+        "hello\nerror: tenant 'acme' exists already\n",
+    )
+
+
+def test_a_state_has_one_spelling_in_json_and_words_for_people(run, migrations):
+    run("tenant", "create", "acme")
+    found, outcome = run("migrate", "status", "--json").json["schemas"], run("migrate", "up", "--json").json
+    assert {each["state"] for each in found + outcome["outcomes"]} == {"up_to_date"} == outcome["counts"].keys()
+    assert [row[1] for row in run("migrate", "status").rows] == ["up to date"] * 2
+    assert run("migrate", "up").rows == [["up to date", "2"]]
+
+
 def test_the_outcome_of_a_failed_tenant_has_its_error_in_json(run, migrations):
     run("tenant", "create", "acme")
     write("migrations/tenant/0002_wrong.sql", "\nSELECT wrong;")
@@ -622,6 +650,60 @@ def test_a_flag_that_the_program_overrules_is_refused(run, server):
     ran = run("tenant", "list", "--url", "postgresql://localhost:1/nowhere")
     assert ran.status == 2
     assert "--url would do nothing" in ran.err
+
+
+def owned(name, arguments):
+    """Write an application whose engine is made with *arguments*, and name it in the configuration."""
+    write(f"{name}.py", f"from tenantry import Tenantry\ntenants = Tenantry({arguments})\n")
+    write("tenantry.toml", f'app = "{name}:tenants"')
+
+
+def test_psql_opens_the_server_that_the_program_names(server):
+    owned("shop_own_a", repr(server.admin_url))
+    with command("db", "psql", "--", "-Atc", "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") as process:
+        assert process.communicate()[0] == "t\n"
+
+
+def test_psql_finds_a_tenant_where_the_program_keeps_it(run, server):
+    owned("shop_own_b", f"{server.url!r}, schema_prefix='cli_own_'")
+    run("tenant", "create", "acme")
+    with command("db", "psql", "--tenant", "acme", "--", "-Atc", "SELECT current_schema()") as process:
+        assert process.communicate()[0] == "cli_own_acme\n"
+
+
+def test_the_url_is_that_of_the_program_whether_a_server_is_there_or_not(run):
+    owned("shop_own_c", "'postgresql://localhost:1/own'")
+    assert run("db", "url").out == "postgresql://localhost:1/own\n"
+
+
+def test_a_new_migration_is_written_where_the_program_reads_them(run):
+    owned("shop_own_d", "'postgresql://localhost:1/own', migrations='other'")
+    assert run("migrate", "new", "notes").out == "other/tenant/0001_notes.sql\n"
+    assert not Path("migrations").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["db", each, "--url", "embedded:"] for each in ("start", "stop", "status", "url", "psql")),
+        ["migrate", "new", "notes", "--migrations", "here"],
+    ],
+    ids=" ".join,
+)
+def test_a_flag_that_the_program_overrules_is_refused_without_a_server_too(run, words):
+    owned("shop_own_e", "'embedded:own', migrations='other'")
+    ran = run(*words)
+    assert (ran.status, ran.out) == (2, "")
+    assert f"{words[-2]} would do nothing" in ran.err
+    assert not Path("own").exists()
+
+
+def test_a_flag_holds_where_the_program_passes_nothing(run):
+    owned("shop_own_f", "")
+    assert run("db", "url", "--url", "postgresql://localhost:1/flag").out == "postgresql://localhost:1/flag\n"
+    assert run("migrate", "new", "notes", "--migrations", "here").out == "here/tenant/0001_notes.sql\n"
+    ran = run("db", "start", "--url", "postgresql://localhost:1/flag")
+    assert "(flag --url)" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -757,6 +839,39 @@ def test_init_writes_no_example_beside_models_or_migrations_and_says_so(run, pat
     assert {str(each) for each in Path().rglob("*.*")} == {"tenantry.toml", path}
 
 
+@pytest.mark.parametrize("path", ["migrations", "migrations/shared", "migrations/tenant"])
+def test_init_leaves_a_file_alone_where_a_folder_would_be(run, path):
+    write(path, "mine = True")
+    ran = run("init")
+    assert (ran.status, ran.out) == (0, f"wrote  tenantry.toml\nleft   {path}\n")
+    assert not Path("models.py").exists()
+
+
+@pytest.mark.parametrize("path", ["models.py", "models/__init__.py", "migrations", "migrations/tenant"])
+def test_init_leaves_a_link_alone_that_leads_nowhere(run, path):
+    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).symlink_to("nowhere")
+    ran = run("init")
+    assert (ran.status, ran.out) == (0, f"wrote  tenantry.toml\nleft   {path}\n")
+    assert not Path("nowhere").exists()
+
+
+def test_init_leaves_a_file_alone_above_the_folder_that_is_configured(run):
+    write("pyproject.toml", '[tool.tenantry]\nmigrations = "db/own/sql"\n')
+    write("db", "mine = True")
+    assert run("init").out == "left   pyproject.toml\nleft   db\n"
+
+
+def test_init_that_is_broken_off_has_not_written_the_configuration(run):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limit[1]))  # As on a disk that is full.
+    try:
+        ran = run("init")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert (ran.status, Path("tenantry.toml").exists()) == (1, False)
+
+
 def test_after_an_init_without_an_example_commands_work_without_an_object(run, migrations):
     run("init")
     assert run("tenant", "create", "acme").status == 0
@@ -794,6 +909,7 @@ def unsafe(sql, server):
     sql("ALTER ROLE tenantry_test IN DATABASE tenantry_test SET search_path = ''")
 
 
+@pytest.mark.direct
 def test_init_prints_what_the_role_of_a_real_server_needs(run, unsafe):
     ran = run("init")
     assert ran.status == 0
@@ -801,6 +917,7 @@ def test_init_prints_what_the_role_of_a_real_server_needs(run, unsafe):
     assert run("tenant", "list").status == 2
 
 
+@pytest.mark.direct
 def test_init_sets_the_role_up_when_it_is_told_to(run, unsafe):
     assert "done: ALTER ROLE" in run("init", "--setup-role").err
     assert run("tenant", "list").status == 0
@@ -830,6 +947,7 @@ def test_a_healthy_project_has_nothing_but_ok(run, migrations, sql):
     assert set(states(ran).values()) == {"ok"}
 
 
+@pytest.mark.direct
 def test_doctor_names_the_cure_of_a_role_with_a_path(run, unsafe):
     ran = run("doctor")
     assert (ran.status, states(ran)["search_path"]) == (1, "fail")
@@ -937,6 +1055,59 @@ def test_doctor_fails_on_a_catalog_that_it_may_not_read(run, sql):
     assert (ran.status, states(ran)["catalog"]) == (1, "fail")
 
 
+def test_doctor_fails_on_a_history_that_it_may_not_read(run, migrations, sql):
+    run("tenant", "create", "acme")
+    sql("ALTER TABLE tenantry.schemas OWNER TO CURRENT_USER; REVOKE ALL ON tenantry.schemas FROM PUBLIC, tenantry_test")
+    ran = run("doctor")
+    (row,) = [row for row in ran.rows if row[1] == "pending"]
+    assert (ran.status, row[0], row[3]) == (1, "fail", "may the role read tenantry.schemas?")
+    assert "permission denied" in row[2]
+
+
+def test_doctor_finds_nothing_where_tenants_keep_to_themselves(run, migrations):
+    run("migrate", "up")
+    run("tenant", "create", "acme", "globex")
+    assert "nothing in 2 tenants' schemas leads out of them" in run("doctor").out
+
+
+def test_doctor_fails_on_a_key_into_another_tenant(run, migrations, sql):
+    run("migrate", "up")
+    run("tenant", "create", "acme", "globex")
+    sql("ALTER TABLE cli_globex.invoice ADD other int REFERENCES cli_acme.invoice")
+    ran = run("doctor")
+    (row,) = [row for row in ran.rows if row[1] == "isolation"]
+    assert (ran.status, row[0]) == (1, "fail")
+    assert "cli_globex: constraint invoice_other_fkey of invoice refers to another schema" in row[2]
+
+
+def test_doctor_says_once_what_is_in_every_schema_with_the_cure_of_the_first(run, sql, migrations):
+    run("migrate", "up")
+    run("tenant", "create", "acme", "globex", "initech")
+    for schema in ("acme", "globex", "initech"):
+        body = "LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"
+        sql(f"CREATE FUNCTION cli_{schema}.total() RETURNS int {body}")
+    (row,) = [row for row in run("doctor").rows if row[1] == "isolation"]
+    assert row[2].startswith("cli_acme: function total runs with its owner's rights")
+    assert row[2].endswith("(and in 2 more schemas)")
+    assert row[3].startswith('ALTER FUNCTION "cli_acme"."total"() SET search_path')
+
+
+def test_doctor_says_whether_every_role_may_make_temporary_tables(run, sql):
+    assert "REVOKE TEMP ON DATABASE" in next(row for row in run("doctor").rows if row[1] == "temp")[3]
+    sql("REVOKE TEMP ON DATABASE tenantry_test FROM PUBLIC")
+    try:
+        assert "not every role" in next(row for row in run("doctor").rows if row[1] == "temp")[2]
+    finally:
+        sql("GRANT TEMP ON DATABASE tenantry_test TO PUBLIC")
+
+
+@pytest.mark.parametrize("file", ["migrations/tenant/notes.txt", "migrations/shared/0001_a.sql/x"])
+def test_doctor_tells_once_of_files_that_cannot_be_read(run, file):
+    write(file, "")
+    run("tenant", "create", "acme")
+    assert [row[1] for row in run("doctor").rows if row[0] == "fail"] == ["migrations"]
+
+
 # The embedded server.
 
 
@@ -947,7 +1118,7 @@ def embedded(monkeypatch):
     yield
     with command("db", "stop") as process:
         process.wait()
-    for home in [Path(".tenantry/pg")]:
+    for home in (Path(".tenantry/pg"), Path("own")):
         location = home / "location"
         if location.exists():
             shutil.rmtree(location.read_text().splitlines()[0], ignore_errors=True)
@@ -972,6 +1143,15 @@ def test_the_embedded_server_is_started_looked_at_and_stopped(run, embedded):
     assert (run("doctor", "--production").status, states(run("doctor", "--production"))["embedded"]) == (1, "fail")
     assert run("db", "stop").out == "stopped\n"
     assert run("db", "stop").out == "it was not running\n"
+
+
+def test_the_embedded_server_of_the_program_is_started_looked_at_and_stopped(run, embedded):
+    owned("shop_own_g", "'embedded:own'")
+    assert dict(run("db", "start").rows)["state"] == "running"
+    assert run("db", "url").out == f"{dict(run('db', 'status').rows)['url']}\n"
+    assert Path("own").exists()
+    assert run("db", "stop").out == "stopped\n"
+    assert not Path(".tenantry").exists()
 
 
 @pytest.mark.parametrize("what", ["start", "stop", "status"])
@@ -1008,6 +1188,24 @@ def test_the_password_is_not_among_the_arguments_of_psql(monkeypatch, capfd):
     assert environment["PGPASSWORD"] == "S3cret"
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:S3cret@[::1/shop",
+        "postgresql://app:50%S3cret@db",
+        "postgresql://app:S3/cret@db",
+        "postgresql://app:S3cret@db:5_499/shop",
+        "host=db password=S3cret shop",
+    ],
+)
+def test_psql_refuses_a_url_that_cannot_work_and_shows_no_password(run, url):
+    ran = run("db", "psql", "--url", url)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert "***" in ran.err
+    assert not re.search("S3|cret", ran.err)
+
+
 # Streams and signals.
 
 
@@ -1016,6 +1214,11 @@ def test_help_names_every_group_and_costs_no_server(run, monkeypatch):
     ran = run("--help")
     assert ran.status == 0
     assert all(name in ran.out for name in ("init", "demo", "doctor", "config", "tenant", "migrate", "db", "--json"))
+
+
+@pytest.mark.parametrize("words", [["--help"], ["db", "psql", "--help"], ["migrate", "up", "--help"]], ids=" ".join)
+def test_no_help_promises_json_of_psql(run, words):
+    assert "Every command but db psql takes --json." in run(*words).out
 
 
 def test_the_version_is_that_of_the_package(run):
@@ -1079,6 +1282,17 @@ def test_a_reader_that_goes_away_is_no_traceback(run):
         os.close(theirs)
         err = process.communicate()[1]
     assert (process.returncode, err) == (141, "")
+
+
+@pytest.mark.parametrize("json", [[], ["--json"]], ids=["text", "json"])
+def test_an_error_is_told_though_the_reader_of_what_was_done_before_it_went_away(run, json):
+    run("tenant", "create", "acme")
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with command("tenant", "create", "globex", "acme", *json, stdout=theirs) as process:
+        os.close(theirs)
+        err = process.communicate()[1]
+    assert (process.returncode, "tenant 'acme' exists already" in err, "Pipe" in err) == (1, True, False)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -66,7 +66,7 @@ def refused(error: type[ConfigError] = InvalidSetting, **how: object) -> Any:
 
 
 def test_every_setting_has_a_default_a_purpose_a_variable_and_a_flag():
-    assert len(SETTINGS) == 17
+    assert len(SETTINGS) == 25
     for name, setting in SETTINGS.items():
         assert setting.name == name
         assert setting.purpose
@@ -107,13 +107,21 @@ def test_the_defaults_are_those_of_the_design(loaded, project):
         "schema_prefix": "t_",
         "shared_schema": "public",
         "extensions": None,
+        "roles": False,
+        "shared_grants": None,
+        "tenant_setting": False,
+        "pool": "shared",
         "pool_size": 10,
+        "tenant_share": None,
         "pool_wait_s": 5.0,
         "pool_idle_s": 300.0,
         "pool_ask_after_s": 60.0,
         "tenants_per_connection": 1000,
+        "tenant_pool_size": 2,
+        "tenant_pools": 32,
         "connect_attempts": 4,
         "allow_default_path": False,
+        "pooler": "auto",
         "databases": 1024,
         "catalog_interval_s": 5.0,
         "jobs": 4,
@@ -127,6 +135,7 @@ def test_the_defaults_of_the_pool_are_those_of_its_settings(loaded):
     assert (config.pool_ask_after_s, config.connect_attempts) == (pool.ask_after_s, pool.connect_attempts)
     assert config.tenants_per_connection == pool.tenants_per_connection
     assert config.allow_default_path is pool.allow_default_path
+    assert (config.pooler, config.tenant_share) == (pool.pooler, pool.tenant_share)
 
 
 def test_a_configuration_cannot_be_changed(loaded):

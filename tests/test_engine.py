@@ -39,6 +39,19 @@ def test_making_an_engine_touches_no_server(shop):
     Tenantry("postgresql://nobody@203.0.113.1/nothing", catalog=shop)
 
 
+def test_the_configuration_can_be_read_while_no_server_is_there(shop, monkeypatch):
+    monkeypatch.setenv("TENANTRY_JOBS", "7")
+    config = Tenantry("postgresql://nobody@203.0.113.1/nothing", catalog=shop, pool_size=3).config
+    assert (config.url, config.pool_size, config.jobs) == ("postgresql://nobody@203.0.113.1/nothing", 3, 7)
+
+
+def test_the_configuration_of_an_engine_in_use_is_that_of_its_first_use(make_engine, monkeypatch):
+    tenants = make_engine()
+    with tenants.use("acme"):
+        monkeypatch.setenv("TENANTRY_JOBS", "7")
+    assert tenants.config is tenants.parts.config
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_what_is_not_an_id_is_refused_before_anything_is_asked(server, make_engine, text):
     with Relay(server.url) as relay:
@@ -319,6 +332,7 @@ def test_a_server_that_refuses_says_which_and_what(server, make_engine):
     assert isinstance(caught.value, peewee.OperationalError)
 
 
+@pytest.mark.direct
 def test_a_wrong_password_is_refused_and_not_shown(server, make_engine, sql):
     with PasswordRequired(sql, "tenantry_test"):
         tenants = make_engine(url=make_dsn(server.url, password="wrong-secret"))

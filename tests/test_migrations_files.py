@@ -105,8 +105,14 @@ def test_a_file_with_a_nul_is_an_error(folder):
 
 def test_a_new_file_has_the_number_after_the_highest(folder, tmp_path):
     folder(**{"2_b__sql": "", "0011_c__py": ""})
-    path = new_file(tmp_path, "add_note", "-- a note\n")
+    path = new_file(tmp_path, "add_note", text="-- a note\n")
     assert (path, path.read_text()) == (tmp_path / "0012_add_note.sql", "-- a note\n")
+
+
+def test_the_text_of_a_new_file_is_named_where_it_is_passed(tmp_path):
+    with pytest.raises(TypeError, match="positional"):
+        new_file(tmp_path, "add_note", "-- a note\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_first_file_makes_its_folder(tmp_path):

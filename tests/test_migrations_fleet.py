@@ -86,6 +86,7 @@ def test_nothing_pending_is_one_message_for_all(fleet, server, write):
     assert (len(messages), states(outcomes)) == (1, {"up_to_date": 20})
 
 
+@pytest.mark.direct
 def test_a_file_more_is_two_messages_for_all_and_three_for_each(fleet, server, write):
     with Relay(server.url) as relay:
         databases = fleet(5, url=relay.url, size=1)
@@ -96,6 +97,7 @@ def test_a_file_more_is_two_messages_for_all_and_three_for_each(fleet, server, w
     assert len(messages) == 2 + 3 * 5
 
 
+@pytest.mark.direct
 def test_schemas_that_a_newer_process_has_migrated_are_up_to_date_and_left_alone(fleet, server, write):
     older = write(TABLE)
     with Relay(server.url) as relay:

@@ -32,7 +32,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
-def test_what_is_not_an_id_is_refused_with_its_value_and_the_rule(text):
+def test_t15_what_is_not_an_id_is_refused_with_its_value_and_the_rule(text):
     with pytest.raises(InvalidTenantId) as caught:
         tenant_id(text)
     assert repr(text) in str(caught.value)
@@ -46,7 +46,7 @@ def test_subdomains_and_uuids_are_ids(text):
 
 
 @given(st.text())
-def test_an_id_is_never_changed(text):
+def test_t14_an_id_is_never_changed(text):
     try:
         assert tenant_id(text) == text
     except InvalidTenantId:
@@ -54,7 +54,7 @@ def test_an_id_is_never_changed(text):
 
 
 @pytest.mark.parametrize("text", ["", "a\0b", "x" * 64, "é" * 32, "pg_x", "PG_X", "information_schema", "\ud800", None])
-def test_what_postgresql_would_cut_or_keeps_for_itself_is_no_schema(text):
+def test_t14_t16_what_postgresql_would_cut_or_keeps_for_itself_is_no_schema(text):
     with pytest.raises(InvalidSchemaName):
         schema_name(text)
 
@@ -75,7 +75,7 @@ def test_public_cannot_be_the_schema_of_the_extensions():
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=15))
-def test_any_name_and_any_text_survive_quoting(server_session, text):
+def test_t15_any_name_and_any_text_survive_quoting(server_session, text):
     cursor = server_session.cursor()
     cursor.execute(f"SELECT 1 AS {quoted(schema_name('x' + text))}, {quoted_text(text)}")
     assert cursor.description[0].name == "x" + text

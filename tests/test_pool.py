@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import socket
 import threading
 import time
@@ -59,7 +60,9 @@ def test_making_a_pool_touches_no_server():
         "postgresql://app:S3cret@one:1,two:65536/shop",
         "postgresql:///shop?port=0&password=S3cret",
         "host=one,two port=1,-2 password=S3cret",
-        "postgresql://app:S3cret/slash@db/shop",
+        "postgresql://app:S3cret@db:5_499/shop",
+        "postgresql://app:S3cret@db:٥٤٣٢/shop",
+        "postgresql://app:S3cret@db:%C2%A05432/shop",
     ],
 )
 def test_a_port_that_is_none_is_refused_before_anything_is_opened_and_shown_without_the_password(url):
@@ -72,6 +75,40 @@ def test_a_port_that_is_none_is_refused_before_anything_is_opened_and_shown_with
     "url", ["host=one,two port=1,65535", "host=one,two port=1", "postgresql://one:,two:6/shop", "port=' +05432 '"]
 )
 def test_all_ports_that_libpq_takes_are_taken(url):
+    Pool(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:S3@cret@db/shop",
+        "postgres://app:S3@cret:5432@db",
+        "postgresql://app:S3cret/slash@db/shop",
+        "postgresql://app:54/S3cret@db/shop",
+        "postgresql://127.0.0.1:54/S3cret@db/shop",
+        "postgresql://app:S3?@cret@one,two/shop",
+        "postgresql://app:S3/@cret@db/shop?options=-c%20a%3Db@c",
+    ],
+)
+def test_a_password_with_a_raw_at_or_slash_is_refused_and_told_how_to_write_it(url):
+    with pytest.raises(ConfigError, match=r"\*\*\*.*%40.*%2F") as caught:
+        Pool(url)
+    assert not re.search("S3|cret", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:S3%40%2Fcret@one:1,two:2,[::1]:3/shop",
+        "postgresql://app:why?@db/shop",
+        "postgresql://app@%2Fvar%2Frun/shop?application_name=a@b&options=-c%20a.b%3Dc@d",
+        "postgresql:///shop?host=/tmp/a@b&password=a@b/c",
+        "host=db user=app password='a@b/c@d' options='-c a.b=c@d'",
+        "postgresql://app@/shop",
+        "postgresql://",
+    ],
+)
+def test_what_libpq_means_as_it_is_written_is_taken(url):
     Pool(url)
 
 
@@ -143,6 +180,7 @@ def test_giving_a_connection_back_twice_makes_no_second_place(pool):
     assert len(taken) == 2
 
 
+@pytest.mark.direct
 def test_a_backend_that_was_killed_while_idle_is_replaced_unseen(pool, sql):
     connection = pool.take("a")
     pool.give(connection)
@@ -152,6 +190,7 @@ def test_a_backend_that_was_killed_while_idle_is_replaced_unseen(pool, sql):
     assert other is not connection
 
 
+@pytest.mark.direct
 def test_an_idle_connection_with_news_on_its_socket_is_asked_and_kept(pool, sql):
     connection = pool.take("a")
     connection.cursor().execute("LISTEN news")
@@ -161,6 +200,7 @@ def test_an_idle_connection_with_news_on_its_socket_is_asked_and_kept(pool, sql)
     assert pool.take("a") is connection
 
 
+@pytest.mark.direct
 def test_a_connection_that_was_idle_for_long_is_asked_before_it_is_used(server):
     pool = Pool(server.url, PoolSettings(size=1, ask_after_s=0.0))
     connection = pool.take("a")
@@ -230,6 +270,7 @@ def test_what_will_not_pass_by_itself_is_not_tried_again(server):
         pool.take("a")
 
 
+@pytest.mark.direct
 def test_a_failed_attempt_to_connect_gives_its_place_back(server):
     pool = Pool(make_dsn(server.url, dbname="there_is_no_such_database"), PoolSettings(size=1, wait_s=0.1))
     for _ in range(3):

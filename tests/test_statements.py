@@ -13,9 +13,10 @@ import pytest
 from peewee import fn
 from playhouse.postgres_ext import ServerSide, ServerSideQuery
 from shop import Customer, Invoice, Plan
+from traces import HAS_LOCKS, LEFT_BEHIND
 
 from tenantry import FixedCatalog, Tenant, TenantModel
-from tenantry.errors import ConnectionLost, PoolTimeout, SessionRequired, TransactionElsewhere
+from tenantry.errors import ConnectionLost, NothingBound, PoolTimeout, SessionRequired, TransactionElsewhere
 from tenantry.naming import quoted, schema_name, tenant_id
 
 
@@ -55,7 +56,7 @@ def test_tenant_and_shared_tables_join_in_one_statement(acme):
     assert list(query.tuples()) == [("with", "pro"), ("without", None)]
 
 
-def test_a_table_that_the_tenant_lacks_is_an_error_although_public_has_one(acme, sql):
+def test_t03_a_table_that_the_tenant_lacks_is_an_error_although_public_has_one(acme, sql):
     sql("ALTER TABLE t_acme.invoice RENAME TO elsewhere; CREATE TABLE public.invoice AS SELECT 'of nobody' AS note")
     try:
         with pytest.raises(peewee.ProgrammingError, match='"invoice" does not exist'):
@@ -64,7 +65,7 @@ def test_a_table_that_the_tenant_lacks_is_an_error_although_public_has_one(acme,
         sql("DROP TABLE public.invoice")
 
 
-def test_a_schema_that_is_gone_takes_no_tables(acme, sql):
+def test_t17e_a_schema_that_is_gone_takes_no_tables(acme, sql):
     sql("DROP SCHEMA t_acme CASCADE")
     with pytest.raises(peewee.ProgrammingError, match=r"permission denied|does not exist"):
         acme.execute_sql("CREATE TABLE stray (x int)")
@@ -107,6 +108,7 @@ def test_raw_sql_in_the_shared_block_finds_the_shared_schema(one):
         assert [plan.name for plan in Plan.select()] == ["pro"]
 
 
+@pytest.mark.direct
 def test_the_time_zone_of_a_tenant_is_no_other_tenants(one):
     acme, globex = one.database_of("acme"), one.database_of("globex")
     acme.set_time_zone("Asia/Tokyo")
@@ -117,36 +119,6 @@ def test_the_time_zone_of_a_tenant_is_no_other_tenants(one):
 
 
 # What raw SQL leaves behind never reaches the next borrower.
-
-HAS_LOCKS = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())"
-LEFT_BEHIND = {
-    "a setting": ("SELECT set_config('work_mem', '1MB', false)", "SELECT current_setting('work_mem') = '1MB'"),
-    "a path": ("SELECT set_config('search_path', 'public', false)", "SELECT current_setting('search_path') = 'public'"),
-    "an advisory lock": (
-        "SELECT pg_advisory_lock(42)",
-        HAS_LOCKS,
-    ),
-    "a lock by a quoted name": ('SELECT "pg_catalog"."pg_advisory_lock" (42)', HAS_LOCKS),
-    "a lock behind a comment": ("SELECT pg_advisory_lock/* not a call? */(42)", HAS_LOCKS),
-    "a lock in the middle": ("WITH a AS (SELECT pg_advisory_lock(42)) SELECT count(*) FROM a", HAS_LOCKS),
-    "a prepared statement": (
-        "DO $$BEGIN EXECUTE 'PREPARE left_behind AS SELECT 1'; END$$",
-        "SELECT count(*) > 0 FROM pg_prepared_statements",
-    ),
-    "a held cursor": (
-        "DO $$BEGIN EXECUTE 'DECLARE left_behind CURSOR WITH HOLD FOR SELECT 1'; END$$",
-        "SELECT EXISTS (SELECT 1 FROM pg_cursors WHERE name = 'left_behind')",
-    ),
-    "a channel": ("DO $$BEGIN EXECUTE 'LISTEN left_behind'; END$$", "SELECT count(*) > 0 FROM pg_listening_channels()"),
-    "a temporary table": (
-        "DO $$BEGIN EXECUTE 'CREATE TEMP TABLE left_behind (x int)'; END$$",
-        "SELECT to_regclass('pg_temp.left_behind') IS NOT NULL",
-    ),
-    "another role": (
-        "DO $$BEGIN EXECUTE 'SET ROLE ' || quote_ident(session_user); END$$",
-        "SELECT current_setting('role') <> 'none'",
-    ),
-}
 
 
 def test_text_of_the_next_tenant_is_not_read_in_the_encoding_of_the_last(one):
@@ -188,13 +160,13 @@ def test_raw_sql_that_only_computes_is_not_followed_by_a_scrub(one, text):
 
 
 @pytest.mark.parametrize(("leave", "is_there"), LEFT_BEHIND.values(), ids=LEFT_BEHIND)
-def test_what_raw_sql_leaves_behind_is_gone_for_the_next(one, leave, is_there):
+def test_t18_what_raw_sql_leaves_behind_is_gone_for_the_next(one, leave, is_there):
     one.database_of("acme").execute_sql(leave)
     assert value(one.database_of("globex"), is_there) is False
 
 
 @pytest.mark.parametrize("what", LEFT_BEHIND)
-def test_what_a_transaction_leaves_behind_is_gone_for_the_next(one, what):
+def test_t18_what_a_transaction_leaves_behind_is_gone_for_the_next(one, what):
     leave, is_there = LEFT_BEHIND[what]
     acme, globex = one.database_of("acme"), one.database_of("globex")
     with acme.atomic():
@@ -225,7 +197,7 @@ def test_a_lock_that_a_failing_statement_took_is_gone_for_the_next(one):
     assert value(globex, locks) == 0
 
 
-def test_a_function_called_in_a_query_of_peewees_leaves_nothing_either(one):
+def test_t18_a_function_called_in_a_query_of_peewees_leaves_nothing_either(one):
     with one.use("acme", across_yield=True):
         Customer.create(name="a")
         Customer.select(fn.set_config("work_mem", "1MB", False)).execute()
@@ -259,7 +231,7 @@ def test_queries_that_leave_nothing_are_not_followed_by_a_scrub(one):
         "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
     ],
 )
-def test_raw_sql_that_would_stay_on_the_connection_is_refused(acme, text):
+def test_t18_raw_sql_that_would_stay_on_the_connection_is_refused(acme, text):
     with pytest.raises(SessionRequired, match=r"db\.session"):
         acme.execute_sql(text)
 
@@ -317,6 +289,7 @@ def test_a_percent_sign_means_what_it_means_to_the_driver(acme):
     assert value(acme, "SELECT %s", "50%") == "50%"
 
 
+@pytest.mark.direct
 @pytest.mark.parametrize("block", [True, False], ids=["in a transaction", "alone"])
 def test_an_error_counts_lines_and_points_as_if_the_statement_were_sent_alone(acme, block):
     text = "SELECT 1,\n  x frm y"
@@ -543,7 +516,7 @@ def test_a_cursor_is_read_where_it_was_opened(customers, acme):
 # What needs nothing but peewee's own ways.
 
 
-def test_introspection_sees_the_tenants_schema(acme):
+def test_t03c_introspection_sees_the_tenants_schema(acme):
     assert acme.get_tables() == ["customer", "invoice"]
     assert acme.table_exists("customer")
     assert not acme.table_exists("plan")
@@ -564,7 +537,7 @@ def test_playhouses_migrator_changes_the_tenants_table_alone(one):
         assert "email" not in [column.name for column in one.database.get_columns("customer")]
 
 
-def test_tables_are_made_and_dropped_in_the_tenants_schema(acme, sql):
+def test_t03b_tables_are_made_and_dropped_in_the_tenants_schema(acme, sql):
     class Parcel(TenantModel):
         weight = peewee.IntegerField(index=True)
 
@@ -593,3 +566,71 @@ def test_reflection_and_dataset_see_the_tenants_schema(acme):
         data["customer"].insert(name="by dataset")
         assert [row["name"] for row in data["customer"]] == ["by dataset"]
         data.close()
+
+
+# What was read on a connection before, or left on it, has no say in what a name means now.
+
+
+def test_t01_a_path_that_is_left_on_the_connection_is_no_tenants(one):
+    one.database_of("acme").execute_sql("SELECT set_config('search_path', 't_acme', false)")
+    with pytest.raises(NothingBound):
+        one.database.execute_sql("SELECT * FROM customer")
+    with one.shared(), pytest.raises(peewee.ProgrammingError, match="does not exist"):
+        one.database.execute_sql("SELECT * FROM customer")
+
+
+def test_t02c_the_path_holds_for_a_statement_without_a_transaction(one):
+    with one.use("acme"):
+        assert value(one.database, "SELECT current_schema()") == "t_acme"
+        assert not one.parts.pool.figures().in_use
+
+
+def test_t02e_a_tenant_whose_schema_is_gone_reads_nothing(one, sql):
+    sql("ALTER SCHEMA t_acme RENAME TO t_elsewhere; CREATE TABLE public.customer (id int)")
+    try:
+        with one.use("acme"), pytest.raises(peewee.ProgrammingError, match="does not exist"):
+            list(Customer.select())
+    finally:
+        sql("ALTER SCHEMA t_elsewhere RENAME TO t_acme; DROP TABLE public.customer")
+
+
+def test_t02f_a_statement_that_fails_takes_the_path_of_the_next_along_with_it(one):
+    for tenant in ("acme", "globex"):
+        database = one.database_of(tenant)
+        with pytest.raises(peewee.ProgrammingError):
+            database.execute_sql("SELECT * FROM nowhere")
+        assert value(database, "SELECT current_schema()") == f"t_{tenant}"
+
+
+@pytest.mark.parametrize("how", ["by a function", "by a trigger"])
+def test_t17_a_temporary_table_of_one_tenant_shadows_no_table_of_another(one, sql, how):
+    sql(
+        """
+        CREATE FUNCTION t_acme.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            CREATE TEMP TABLE customer (id int, name text); INSERT INTO pg_temp.customer VALUES (1, 'acme'); RETURN new;
+        END $$;
+        CREATE TRIGGER note AFTER INSERT ON t_acme.customer FOR EACH ROW EXECUTE FUNCTION t_acme.note()
+        """
+    )
+    with one.use("acme"):
+        if how == "by a trigger":
+            Customer.create(name="Ada")
+        else:
+            one.database.execute_sql("DO $$BEGIN EXECUTE 'CREATE TEMP TABLE customer (id int, name text)'; END$$")
+    with one.use("globex"):
+        Customer.create(name="Bob")
+        assert [row.name for row in Customer.select()] == ["Bob"]
+    assert sql("SELECT name FROM t_globex.customer") == [("Bob",)]
+
+
+def test_t19_a_function_finds_the_tables_of_the_tenant_that_calls_it_although_its_plan_was_anothers(one, sql):
+    body = "'BEGIN RETURN (SELECT count(*) FROM customer); END'"
+    sql(f"CREATE FUNCTION public.customers() RETURNS bigint LANGUAGE plpgsql AS {body}")
+    try:
+        with one.use("acme"):
+            Customer.create(name="Ada")
+        for _ in range(8):  # PostgreSQL keeps a plan for all values after some calls.
+            assert value(one.database_of("acme"), "SELECT public.customers()") == 1
+            assert value(one.database_of("globex"), "SELECT public.customers()") == 0
+    finally:
+        sql("DROP FUNCTION public.customers()")

@@ -374,6 +374,7 @@ def test_a_raw_commit_inside_a_block_ends_its_transaction(acme, notes, tenants):
     assert notes() == ["a"]
 
 
+@pytest.mark.direct
 def test_what_follows_a_raw_commit_in_one_text_finds_no_table(acme, sql):
     sql("CREATE TABLE public.secret AS SELECT 1 AS x; ALTER TABLE public.secret OWNER TO tenantry_test")
     try:
@@ -387,7 +388,7 @@ def test_what_follows_a_raw_commit_in_one_text_finds_no_table(acme, sql):
         sql("DROP TABLE public.secret")
 
 
-def test_a_rollback_to_a_raw_savepoint_keeps_the_path(acme):
+def test_t02_a_rollback_to_a_raw_savepoint_keeps_the_path(acme):
     with acme.atomic():
         acme.execute_sql("SAVEPOINT a")
         acme.execute_sql("ROLLBACK TO a")
@@ -514,7 +515,7 @@ def test_a_thread_that_dies_in_a_transaction_gives_its_place_back(tenants, notes
 # Another tenant, and a second connection.
 
 
-def test_another_tenant_cannot_be_entered_while_a_transaction_is_open(tenants):
+def test_t12_another_tenant_cannot_be_entered_while_a_transaction_is_open(tenants):
     with tenants.use("acme"), tenants.database.atomic():
         with pytest.raises(TransactionOpen, match="t_globex") as caught, tenants.use("globex"):
             pass
@@ -555,6 +556,7 @@ def kill(database):
     return caught.value
 
 
+@pytest.mark.direct
 def test_a_connection_killed_under_a_statement_is_a_connection_lost_and_the_next_statement_works(acme, tenants):
     error = kill(acme)
     assert (error.schema, error.in_transaction) == ("t_acme", False)
@@ -601,6 +603,7 @@ def test_a_backend_killed_while_idle_in_a_transaction_does_not_mask_the_applicat
     assert tenants.figures().in_use == 0
 
 
+@pytest.mark.direct
 def test_a_statement_cancelled_in_the_middle_of_a_scrub_leaves_no_transaction_behind(make_engine, sql):
     tenants = make_engine(pool_size=1)
     acme = tenants.database_of("acme")
@@ -640,6 +643,7 @@ def test_the_drivers_connection_keeps_its_path_after_a_rollback_to_the_first_sav
         assert cursor.fetchone() == ("t_acme",)
 
 
+@pytest.mark.direct
 def test_a_session_runs_what_a_transaction_cannot(acme, sql):
     with pytest.raises(peewee.PeeweeException, match="transaction block"):
         acme.execute_sql("VACUUM invoice")
@@ -649,6 +653,7 @@ def test_a_session_runs_what_a_transaction_cannot(acme, sql):
     assert sql("SELECT schemaname FROM pg_indexes WHERE indexname = 'notes'") == [("t_acme",)]
 
 
+@pytest.mark.direct
 def test_a_session_keeps_what_it_sets_and_leaves_nothing_behind(acme, tenants):
     with acme.session() as connection:
         acme.execute_sql("SET statement_timeout = '7s'")
@@ -663,6 +668,7 @@ def test_a_session_keeps_what_it_sets_and_leaves_nothing_behind(acme, tenants):
     assert cursor.fetchone() == ("0", '""', None)
 
 
+@pytest.mark.direct
 def test_a_session_can_hold_transactions(acme, notes):
     with acme.session():
         with acme.atomic():
@@ -707,6 +713,7 @@ def then_another_tenant_writes(tenants, sql):
     assert sql("SELECT note FROM t_globex.invoice") == [("kept",)]
 
 
+@pytest.mark.direct
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_what_a_session_does_to_the_drivers_connection_reaches_nobody_else(make_engine, sql, change):
     tenants = make_engine(pool_size=1)
@@ -715,6 +722,7 @@ def test_what_a_session_does_to_the_drivers_connection_reaches_nobody_else(make_
     then_another_tenant_writes(tenants, sql)
 
 
+@pytest.mark.direct
 @pytest.mark.parametrize("change", list(CHANGES.values())[:3], ids=list(CHANGES)[:3])
 def test_what_a_transaction_does_to_the_drivers_connection_reaches_nobody_else(make_engine, sql, change):
     tenants = make_engine(pool_size=1)
@@ -724,6 +732,7 @@ def test_what_a_transaction_does_to_the_drivers_connection_reaches_nobody_else(m
     then_another_tenant_writes(tenants, sql)
 
 
+@pytest.mark.direct
 def test_notifications_for_one_tenant_are_not_read_by_the_next(make_engine, sql):
     tenants = make_engine(pool_size=1)
     with tenants.database_of("acme").session() as connection:
@@ -736,6 +745,7 @@ def test_notifications_for_one_tenant_are_not_read_by_the_next(make_engine, sql)
         assert connection.notifies == []
 
 
+@pytest.mark.direct
 def test_a_session_whose_connection_dies_gives_its_place_back(acme, tenants):
     with acme.session():
         kill(acme)
@@ -743,6 +753,7 @@ def test_a_session_whose_connection_dies_gives_its_place_back(acme, tenants):
     assert Invoice.select().count() == 0
 
 
+@pytest.mark.direct
 def test_a_session_that_ends_in_a_transaction_rolls_it_back(acme, notes):
     with acme.session():
         acme.execute_sql("BEGIN")
@@ -795,7 +806,7 @@ def test_a_transaction_that_asks_nothing_sends_nothing(wired):
     assert messages == []
 
 
-def test_every_statement_of_a_transaction_carries_its_path(wired):
+def test_t02_every_statement_of_a_transaction_carries_its_path(wired):
     database, relay = wired
     with relay.counting() as messages, database.atomic():
         for name in "abc":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context, copy_context
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from tenantry.context import keep_bound
+from tenantry.app.use import refuse_generator
+from tenantry.context import go_on, keep_bound
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,14 +23,30 @@ def wrap(function: Callable[P, R]) -> Callable[P, R]:
     An open transaction is not taken along: it belongs to the thread and task that began it, and a statement in it from
     elsewhere is refused (`TransactionElsewhere`).
 
+    Raises:
+        TypeError: *function* is a generator, which does its work later: :func:`stream` is for what it gives.
+
     >>> threading.Thread(target=wrap(job)).start()  # doctest: +SKIP
     """
+    refuse_generator(function, "wrap()", "give what it returns to stream()")
     context = _context()
+    if inspect.iscoroutinefunction(function):
+        return cast(Callable[P, R], _wrap_coroutine(function, context))
 
     @functools.wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
         # A copy for each call: a context is entered by one thread at a time, and what one call binds is its own.
         return context.copy().run(function, *args, **kwargs)
+
+    return inside
+
+
+def _wrap_coroutine(function: Callable[..., Any], context: Context) -> Any:
+    @functools.wraps(function)
+    async def inside(*args: Any, **kwargs: Any) -> Any:
+        import asyncio  # It takes 40 ms, and only who has a coroutine needs it.
+
+        return await asyncio.get_running_loop().create_task(function(*args, **kwargs), context=context.copy())
 
     return inside
 
@@ -69,10 +87,12 @@ class Stream(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        return self._context.run(next, self._rows)
+        row: T = self._context.run(go_on, self._rows.__next__)
+        return row
 
     def close(self) -> None:
         """Close the generator behind it, where there is one, in its context."""
-        close = getattr(self._rows, "close", None)
+        rows, self._rows = self._rows, iter(())
+        close = getattr(rows, "close", None)
         if close is not None:
-            self._context.run(close)
+            self._context.run(go_on, close)

@@ -14,14 +14,14 @@ from tenantry.app.parts import Parts
 from tenantry.app.use import Use
 from tenantry.binding import BoundDatabase
 from tenantry.catalog import Catalog, State, TableCatalog, Tenant, admit, find
-from tenantry.config import Settings, check, load
-from tenantry.context import Bound, bound, bound_to, nothing_open, open_leases
+from tenantry.config import Config, Settings, check, load
+from tenantry.context import Bound, bound_to, nothing_open, open_leases, own_block
 from tenantry.databases import SchemaDatabase, TenantDatabase
 from tenantry.errors import CatalogIsReadOnly, NoTenantBound, PoolClosed, TransactionOpen
 from tenantry.forks import ForkSafeLock
 from tenantry.migrations import Outcome, OutcomeState
 from tenantry.naming import tenant_id
-from tenantry.pool import Health, OnConnect, PoolFigures
+from tenantry.pool import Health, OnConnect, Pool, PoolFigures, TenantPassword
 
 R = TypeVar("R")
 
@@ -37,7 +37,8 @@ class Tenantry:
     (see :class:`tenantry.config.Config` for all settings; times are in seconds).
 
     Without a *catalog* tenantry keeps the tenants in a table of its own. *on_connect* prepares each new driver
-    connection: types to register, not settings, which are scrubbed with everything else.
+    connection: types to register, not settings, which are scrubbed with everything else. With ``pool="per-tenant"``
+    each tenant logs in as its own role, for whose name *tenant_password* returns the password.
 
     Raises:
         ConfigError: what is passed cannot work.
@@ -55,6 +56,7 @@ class Tenantry:
         catalog: Catalog | None = None,
         hooks: Hooks | None = None,
         on_connect: OnConnect | None = None,
+        tenant_password: TenantPassword | None = None,
         **settings: Unpack[Settings],
     ) -> None:
         self._given = {"url": url, **settings}
@@ -62,9 +64,19 @@ class Tenantry:
         self.database = BoundDatabase(engine=self)
         self.query_hooks: list[Callable[[Any], Any]] = []
         self._catalog, self._hooks, self._on_connect = catalog, hooks or Hooks(), on_connect
+        self._tenant_password = tenant_password
         self._built: Parts | None = None
         self._closed = self._prepared = False
         self._building = ForkSafeLock()
+
+    @property
+    def config(self) -> Config:
+        """Every setting with its source, as it would be at the first use now, or was then. Nothing is opened.
+
+        Raises:
+            ConfigError: the configuration cannot work.
+        """
+        return self._built.config if self._built is not None else load(given=self._given)
 
     @property
     def parts(self) -> Parts:
@@ -174,6 +186,7 @@ class Tenantry:
             InvalidTenantId: *tenant* is not an id.
             TenantExists: it is there, or another process was first.
             SchemaTaken: its schema is there already, with whatever it holds.
+            RoleTaken, RolesNotReady: with roles, its role is in use, or the login may not make one.
             MigrationFailed, MigrationEdited, MigrationBlocked: a migration did not run; nothing is left of the tenant.
             CatalogIsReadOnly: the application keeps the catalog.
             TransactionOpen: a transaction of a tenant is open here.
@@ -193,8 +206,10 @@ class Tenantry:
             prefix=self.parts.config.schema_prefix,
             labels=labels or {},
             make=self._make_alone,
+            make_owner=self.parts.as_owner,
             forget=migrations.forget,
             migrate=migrate,
+            roles=self.parts.roles,
         )
 
     def drop(self, tenant: str) -> Tenant:
@@ -206,7 +221,12 @@ class Tenantry:
             TransactionOpen: a transaction of a tenant is open here.
         """
         catalog = self._own_catalog("drop")
-        return provisioning.drop(catalog, tenant, make=self._make_alone, forget=migrations.forget)
+        parts = self.parts
+        before = find(catalog, tenant)
+        dropped = provisioning.drop(catalog, tenant, make=self._make_alone, forget=migrations.forget, roles=parts.roles)
+        if parts.tenant_pools is not None:
+            parts.forget(before)
+        return dropped
 
     def suspend(self, tenant: str) -> Tenant:
         """Refuse `use()` of a tenant from now on; other processes follow within the interval of the catalog.
@@ -236,16 +256,23 @@ class Tenantry:
         """Bring the shared schema up to its migrations, and then the tenants *on* (all that are not dropped) to theirs.
 
         Several tenants are migrated at a time; one that fails stops no other, and its outcome says why. When the
-        shared schema fails no tenant is touched. *on_outcome* is told of each that was behind, as it ends.
+        shared schema fails no tenant is touched. *on_outcome* is told of each that was behind, as it ends. With roles,
+        tenants that were made without them get theirs first.
 
         Raises:
             MigrationFailed, MigrationEdited, MigrationBlocked: the shared schema could not be migrated.
             UnknownTenant, TenantDropped: *on* names a tenant that is not there.
+            RolesNotReady: with roles, the login may not make what is missing.
             ConfigError: the folder of the migrations, or a file in it, cannot be used.
         """
         parts = self.parts
         shared, tenant = parts.files("shared"), parts.files("tenant")
-        chosen, known = self._migrated(on), migrations.versions(parts.shared)
+        chosen = self._migrated(on)
+        if parts.roles is not None:
+            provisioning.prepare(parts.pool)
+            migrations.ensure(parts.shared_as_login)
+            provisioning.prepare_roles(parts.pool, parts.roles)
+        known = migrations.versions(parts.shared_as_login)
         run = functools.partial(
             migrations.migrate,
             known=known,
@@ -254,34 +281,37 @@ class Tenantry:
             on_outcome=on_outcome,
             bound=self._binding,
         )
-        done = run([parts.shared], shared) if shared else []
+        done = run([parts.shared_as_owner], shared) if shared else []
         _raise_first(done)
+        if parts.roles is not None:
+            provisioning.share(parts.pool, parts.roles)
+            schemas, lock_timeout_s = [each.schema for each in chosen], parts.config.lock_timeout_s
+            provisioning.take_over(parts.pool, parts.roles, schemas, lock_timeout_s=lock_timeout_s)
         # Databases are made only for those that are behind: most runs find nothing to do.
         current = migrations.version_of({file.name: file.sha256 for file in tenant})
         behind = [each for each in chosen if known.get(each.schema) != current]
-        ran = {outcome.schema: outcome for outcome in run(map(parts.make, behind), tenant)}
+        ran = {outcome.schema: outcome for outcome in run(map(parts.as_owner, behind), tenant)}
         done += [ran.get(each.schema) or Outcome(each.schema, OutcomeState.UP_TO_DATE) for each in chosen]
         return done
 
     def warm_up(self, on: Iterable[str] = (), *, connections: int | None = None) -> int:
         """Open connections and make the databases of the tenants *on* ahead of the first requests; return how many
-        are open.
+        are open. Where tenants have pools of their own, these are filled too.
 
         Raises:
             ServerError: the server cannot be reached.
             UnknownTenant, ...: see :meth:`use`.
         """
-        for tenant in on:
-            self.database_of(tenant)
-        return self.parts.pool.warm_up(connections)
+        pools = {self.database_of(tenant).pool for tenant in on} | {self.parts.pool}
+        return sum(pool.warm_up(connections) for pool in pools)
 
     def health(self) -> Health:
         """Ask the server whether it is there; see :class:`tenantry.pool.Health`."""
         return self.parts.pool.health()
 
     def figures(self) -> PoolFigures:
-        """Return the figures of the pool, passively: nothing is asked or stopped."""
-        return self.parts.pool.figures()
+        """Return the figures of the pool, with those of tenants' own, passively: nothing is asked or stopped."""
+        return self.parts.figures()
 
     def close(self) -> None:
         """Close the connections; those in use, when they come back. An embedded server is left, and stops with its
@@ -300,16 +330,17 @@ class Tenantry:
                 raise PoolClosed
             if self._built is None:
                 self._built = Parts(
-                    load(given=self._given),
+                    self.config,
                     catalog=self._catalog,
                     hooks=self._hooks,
                     query_hooks=self.query_hooks,
                     on_connect=self._on_connect,
+                    tenant_password=self._tenant_password,
                 )
             return self._built
 
     def _bound(self) -> Bound | None:
-        here = bound()
+        here = own_block()
         return here if here is not None and here.engine is self else None
 
     def _to_bind(self, tenant: object, values: Mapping[str, object], beside_transaction: bool) -> Bound:
@@ -317,21 +348,22 @@ class Tenantry:
         found = None if tenant is SHARED else admit(parts.catalog, tenant)
         database: SchemaDatabase = parts.shared if found is None else parts.database(found)
         if not beside_transaction and not nothing_open():
-            self._refuse_beside_transaction(database.schema, own=database.schema)
+            self._refuse_beside_transaction(database.schema, own=database.wire.key)
         around = self.values
         if values or around:
             values = MappingProxyType({**around, **values})
         return Bound(self, found, database, values)
 
-    def _refuse_beside_transaction(self, wanted: str, *, own: str | None = None) -> None:
+    def _refuse_beside_transaction(self, wanted: str, *, own: tuple[object, str] | None = None) -> None:
         for lease in open_leases():
             pool, schema = lease.key or (None, "")
-            if pool is self.parts.pool and schema != own and lease.owner.is_here():
+            is_ours = isinstance(pool, Pool) and pool.family is self.parts.pool
+            if is_ours and lease.key != own and lease.owner.is_here():
                 raise TransactionOpen(open_on=schema, wanted=wanted)
 
     def _make_alone(self, tenant: Tenant) -> TenantDatabase:
         self._refuse_beside_transaction(tenant.id)
-        return self.parts.make(tenant)
+        return self.parts.as_login(tenant)
 
     def _own_catalog(self, what: str) -> TableCatalog:
         catalog = self.parts.catalog
@@ -342,9 +374,14 @@ class Tenantry:
     def _prepare(self) -> None:
         if not self._prepared:
             parts = self.parts
-            provisioning.prepare(parts.pool)
-            migrations.ensure(parts.shared)
-            _raise_first(migrations.migrate([parts.shared], parts.files("shared"), jobs=1, bound=self._binding))
+            provisioning.prepare(parts.pool, parts.roles)
+            migrations.ensure(parts.shared_as_login)
+            if parts.roles is not None:
+                provisioning.prepare_roles(parts.pool, parts.roles)
+            shared, files = parts.shared_as_owner, parts.files("shared")
+            _raise_first(migrations.migrate([shared], files, jobs=1, bound=self._binding))
+            if parts.roles is not None:
+                provisioning.share(parts.pool, parts.roles)
             self._prepared = True
 
     def _migrated(self, on: Iterable[str] | None) -> list[Tenant]:

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from tenantry.catalog import Tenant
-from tenantry.context import Bound, Lease, bind, nothing_open, own_lease, unbind
+from tenantry.context import Bound, bind, nothing_open, own_lease, unbind
 from tenantry.errors import TransactionLeftOpen
 
 if TYPE_CHECKING:
@@ -38,28 +38,32 @@ class Use(Generic[T]):
         across_yield: bool = False,
     ) -> None:
         self._engine, self._asked, self._across_yield = engine, (tenant, values, beside_transaction), across_yield
-        self._entered: tuple[Bound, Any, Lease | None] | None = None
+        self._entered: tuple[Bound, Any] | None = None
 
     def __enter__(self) -> T:
         if self._entered is not None:
             raise RuntimeError("this use() block has been entered already: write tenants.use(...) where it is entered")
         here = self._engine._to_bind(*self._asked)
-        here.frame = None if self._across_yield else _generator(sys._getframe(1))
-        self._entered = here, bind(here), None if nothing_open() else own_lease(here.key)
+        frame = None if self._across_yield else _generator(sys._getframe(1))
+        if frame is not None:
+            here.keep_to(frame)
+        self._entered = here, bind(here)
         return here.tenant  # type: ignore[return-value]  # a Tenant for use(), None for shared()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         assert self._entered is not None
-        (here, believed, lease), self._entered = self._entered, None
+        (here, believed), self._entered = self._entered, None
         unbind(here, believed)
-        if not nothing_open() and own_lease(here.key) not in (None, lease):
+        if nothing_open():
+            return
+        lease = own_lease(here.key)
+        if lease is not None and lease.block is here:
             here.database.wire.end("ROLLBACK")
             if kind is None:
                 raise TransactionLeftOpen
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(f"use() cannot stand above the generator {function.__qualname__}: enter it inside of it")
+        refuse_generator(function, "use()", "enter it inside of it")
         if inspect.iscoroutinefunction(function):
             return cast(Callable[P, R], self._around_coroutine(function))
 
@@ -79,16 +83,27 @@ class Use(Generic[T]):
         return inside
 
 
+def refuse_generator(function: Callable[..., Any], what: str, right: str) -> None:
+    """Check that *function* does its work when it is called, and not later in the hands of whoever iterates."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        name = getattr(function, "__qualname__", function)
+        raise TypeError(f"{what} cannot stand above the generator {name}: {right}")
+
+
 def _generator(frame: FrameType | None) -> FrameType | None:
     """Return the frame of the generator that enters a block, where it is one that yields to a consumer.
 
-    What contextlib makes of a generator (@contextmanager, fixtures of web frameworks) leaves as it entered.
+    What contextlib makes of a generator (@contextmanager, a fixture of a web framework) leaves as it enters: then it is
+    whoever enters that. So it is with a class that enters the block in its own __enter__().
     """
-    while frame is not None and _is_contextlibs(frame):  # ExitStack.enter_context()
+    while frame is not None:
+        if frame.f_code.co_flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
+            if frame.f_back is None or not _is_contextlibs(frame.f_back):
+                return frame
+        elif not (_is_contextlibs(frame) or frame.f_code.co_name in ("__enter__", "__aenter__")):
+            return None
         frame = frame.f_back
-    if frame is None or not frame.f_code.co_flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
-        return None
-    return None if frame.f_back is not None and _is_contextlibs(frame.f_back) else frame
+    return None
 
 
 def _is_contextlibs(frame: FrameType) -> bool:

@@ -28,12 +28,16 @@ def _join(row: Any, other: Any) -> None:
     """Check that *row* may refer to *other*. One that belongs to nobody yet belongs where what it refers to does.
 
     Raises:
-        WrongTenant: they are of two tenants.
+        WrongTenant: they are of two tenants, or another tenant is bound.
     """
     pin = getattr(other, "_pin", None)
-    if pin is None or pin.tenant is None:
+    if pin is None:
         return
-    if row._pin is None:
+    if row._pin is not None and row._pin.tenant is not None:
+        admit(other, row._pin)
+        return
+    admit_here(other)
+    if row._pin is None or row._pin == pin.shared:
         row._pin = pin
     else:
         admit(other, row._pin)

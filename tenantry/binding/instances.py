@@ -13,7 +13,7 @@ from tenantry.binding.foreign_keys import ForeignKey, with_pins
 from tenantry.context import Pin
 
 _new = object.__new__
-_OBJECTS = (object.__new__, object.__setattr__)
+_OBJECTS = (object.__new__, object.__setattr__, type.__call__)
 _KEEP_IN_DATA = {peewee.FieldAccessor, with_pins(ForeignKey, peewee.ForeignKeyAccessor)}  # Of a value, not of a row.
 
 
@@ -22,7 +22,9 @@ def is_made_of_fields(model: Any) -> bool:
     if not isinstance(model, type):  # An alias.
         return False
     made: Any = model
-    return made.__init__ is made._own_init and (made.__new__, made.__setattr__) == _OBJECTS
+    if made.__init__ is not made._own_init or not made._is_plain:
+        return False
+    return (made.__new__, made.__setattr__, type(made).__call__) == _OBJECTS
 
 
 class Instances(peewee.ModelObjectCursorWrapper):
@@ -32,9 +34,7 @@ class Instances(peewee.ModelObjectCursorWrapper):
     then clears the marks of what was set. Here the values of plain fields go where those descriptors would put them.
     """
 
-    def __init__(self, cursor: Any, model: Any, select: Any, pin: Pin | None) -> None:
-        super().__init__(cursor, model, select, model)
-        self._pin = pin.shared if pin is not None and model._is_shared else pin
+    pin: Pin | None = None  # Whose the rows are.
 
     _fields: list[tuple[int, str, Any]]
     _others: list[tuple[int, str, Any]]
@@ -45,13 +45,15 @@ class Instances(peewee.ModelObjectCursorWrapper):
         for i, name in enumerate(self.unique_columns):
             plain = name in fields and fields[name].accessor_class in _KEEP_IN_DATA
             (self._fields if plain else self._others).append((i, name, self.converters[i]))
+        if any(hasattr(self.model, name) for _, name, _ in self._others):
+            # What stands for something else (a property, the id of a foreign key) is set after others, or before.
+            order = [*self.no_convert, *self.convert]
+            self._fields, self._others = [], [(i, self.unique_columns[i], self.converters[i]) for i in order]
 
     def process_row(self, row: Any) -> Any:
         made = _new(self.model)
         made.__data__ = {name: row[i] if convert is None else convert(row[i]) for i, name, convert in self._fields}
-        made.__rel__, made._dirty = {}, set()
-        if self._pin is not None:
-            made._pin = self._pin
+        made.__rel__, made._dirty, made._pin = {}, set(), self.pin
         for i, name, convert in self._others:
             setattr(made, name, row[i] if convert is None else convert(row[i]))
         if self._others:

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any, Self
 
 import peewee
 
-from tenantry.binding.pins import admit_here, pin_here
+from tenantry.binding.pins import admit_here, pin_here, pin_of_new_row
 from tenantry.binding.proxy import BoundDatabase, template
 from tenantry.binding.queries import (
     PinnedAlias,
@@ -20,8 +21,8 @@ from tenantry.binding.queries import (
     PinnedSelect,
     PinnedUpdate,
 )
-from tenantry.binding.relations import Metadata
-from tenantry.context import Pin, blocks_here, bound
+from tenantry.binding.relations import Metadata, refuse_catalogs
+from tenantry.context import Pin, blocks_here, own_block
 from tenantry.errors import BindingRefused, InvalidModel, NothingBound, WrongTenant
 
 
@@ -39,7 +40,7 @@ class _ModelBase(peewee.ModelBase):
                 raise InvalidModel(name, "a table is either every tenant's own or shared by all: it has two bases")
             if "database" in meta:
                 raise BindingRefused(f"Meta.database of {name}")
-            if database.tenant_only and meta.get("schema") is not None:
+            if not database.is_shared and meta.get("schema") is not None:
                 raise BindingRefused(f"Meta.schema of {name}")
             # peewee lets the first base decide: a mixin that is a plain Model would take the database away.
             meta = {"database": database, "schema": kinds[0]._meta.schema, **meta}
@@ -51,6 +52,9 @@ class _ModelBase(peewee.ModelBase):
 
     def __init__(cls, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # A mixin that stands behind the base has its __init__() behind the base's.
+        cls._is_plain = super(_PinnedModel, cls).__init__ is peewee.Model.__init__  # type: ignore[misc]  # cls is one
+        refuse_catalogs(cls.__name__, cls._meta.database, cls._meta.table_name)
         # Fields that depend on the driver (JSON, blobs) have asked for their database while the class was made: a
         # tenant's, if one was bound.
         for hook in cls._meta._db_hooks:
@@ -67,11 +71,12 @@ class _PinnedModel(peewee.Model):
 
     _pin: Pin | None = None
     _is_shared = False
+    _is_plain = True  # Nobody but peewee makes its rows.
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         blocks = blocks_here()
-        if blocks is not None:
-            pin = blocks[0].pin
+        pin = blocks[0].pin if blocks is not None and blocks[0].frame is None else pin_of_new_row()
+        if pin is not None:
             self._pin = pin.shared if self._is_shared else pin
         super().__init__(*args, **kwargs)
 
@@ -119,7 +124,7 @@ class _PinnedModel(peewee.Model):
     # Its rows.
 
     def save(self, force_insert: bool = False, only: Any = None) -> Any:
-        admit_here(self)
+        _admit_row(self)
         saved = super().save(force_insert, only)
         self._settle()
         return saved
@@ -127,6 +132,10 @@ class _PinnedModel(peewee.Model):
     def delete_instance(self, recursive: bool = False, delete_nullable: bool = False) -> Any:
         admit_here(self)
         return super().delete_instance(recursive, delete_nullable)
+
+    def dependencies(self, search_nullable: bool = True, exclude_null_children: bool = False) -> Any:
+        admit_here(self)
+        return super().dependencies(search_nullable, exclude_null_children)
 
     @classmethod
     def bulk_create(cls, model_list: Iterable[Any], batch_size: int | None = None) -> Any:
@@ -149,7 +158,7 @@ class _PinnedModel(peewee.Model):
             UnknownTenant, ...: see :meth:`tenantry.Tenantry.use`.
             WrongTenant: a foreign key refers to a row of this tenant, and *values* do not replace it.
         """
-        here = bound()
+        here = own_block()
         if here is None or here.engine is None:
             raise NothingBound("copy_to()")
         engine: Any = here.engine
@@ -157,14 +166,15 @@ class _PinnedModel(peewee.Model):
         data = {name: value for name, value in self.__data__.items() if name not in values}
         if self._meta.auto_increment:
             data.pop(self._meta.primary_key.name, None)  # type: ignore[union-attr]  # there is one
-        for field in self._meta.refs:
+        is_theirs = self._pin is not None and self._pin.tenant is not None and self._pin != pin
+        for field in self._meta.refs if is_theirs else ():
             if not getattr(field.rel_model, "_is_shared", False) and data.get(field.name) is not None:
                 raise WrongTenant(f"{type(self).__name__}.{field.name} of this row", made_in=self._pin, bound=pin)
-        copy = type(self)(__no_default__=True)
-        copy._pin = pin
-        for name, value in {**data, **values}.items():
-            setattr(copy, name, value)
-        return copy
+        other = type(self)(__no_default__=True)
+        other._pin = pin.shared if self._is_shared else pin
+        for name, value in {**copy.deepcopy(data), **values}.items():
+            setattr(other, name, value)
+        return other
 
     def __eq__(self, other: Any) -> bool:
         return bool(super().__eq__(other)) and self._pin == other._pin
@@ -185,10 +195,18 @@ class _PinnedModel(peewee.Model):
             self._pin = here.shared if self._is_shared else here
 
 
+def _admit_row(row: Any) -> None:
+    """Check that *row* may be written here, and with it what it refers to: the keys are taken from there."""
+    admit_here(row)
+    for other in row.__rel__.values():
+        if isinstance(other, _PinnedModel):
+            admit_here(other)
+
+
 def _admitted(rows: Iterable[Any]) -> list[Any]:
     rows = list(rows)
     for row in rows:
-        admit_here(row)
+        _admit_row(row)
     return rows
 
 

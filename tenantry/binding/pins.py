@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
-from tenantry.context import Pin, bound
+from tenantry.context import Pin, own_block
 from tenantry.errors import WrongTenant
+
+# Whose rows are being made of a result that is read where nothing is bound.
+_making: ContextVar[Pin | None] = ContextVar("tenantry_making", default=None)
 
 
 def pin_here() -> Pin | None:
     """Return the pin of what is bound here."""
-    here = bound()
+    here = own_block()
     return None if here is None else here.pin
+
+
+def pin_of_new_row() -> Pin | None:
+    """Return the pin of a row that is made here."""
+    return pin_here() or _making.get()
+
+
+class making_rows_of:  # noqa: N801 - a block
+    """A block in which the rows that are made are *pin*'s, where nothing is bound."""
+
+    __slots__ = ("_before", "_pin")
+
+    def __init__(self, pin: Pin | None) -> None:
+        self._pin = pin
+
+    def __enter__(self) -> None:
+        self._before = _making.set(self._pin)
+
+    def __exit__(self, *_: object) -> None:
+        _making.reset(self._before)
 
 
 def admit(what: Any, pin: Pin) -> None:
@@ -31,6 +55,6 @@ def admit_here(what: Any) -> None:
     Raises:
         WrongTenant: another tenant is bound than the one that it belongs to.
     """
-    here = bound()
+    here = own_block()
     if here is not None and what._pin is not here.pin:
         admit(what, here.pin)

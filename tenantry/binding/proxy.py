@@ -13,9 +13,9 @@ import peewee
 from peewee import DatabaseProxy
 from playhouse.postgres_ext import PostgresqlExtDatabase
 
-from tenantry.context import Bound, bound
+from tenantry.context import Bound, bound, generators_blocks, moved_block, own_block
 from tenantry.databases import SchemaDatabase
-from tenantry.errors import BindingRefused, GeneratorSuspended, NoTenantBound, NothingBound
+from tenantry.errors import BindingRefused, GeneratorMoved, GeneratorSuspended, NoTenantBound, NothingBound
 
 # What can be answered without a server: how SQL is rendered for PostgreSQL and values are converted. Models, fields and
 # queries ask for it anywhere, at import time too. What is not here needs a tenant, or the shared schema.
@@ -83,11 +83,13 @@ class BoundDatabase(DatabaseProxy):
 
         Raises:
             NothingBound, NoTenantBound: nothing is bound, another engine's is, or it is no tenant's. Nothing was sent.
-            GeneratorSuspended: what is bound was bound by a generator, for itself.
+            GeneratorSuspended, GeneratorMoved: what is bound was bound by a generator, for itself or elsewhere.
         """
         here: Bound | None = bound()
         if here is not None and here.frame is not None and here.is_suspended:
-            raise GeneratorSuspended(described(what), generator=here.frame.f_code.co_qualname, bound=here.pin)
+            here = _of_running(here, what)
+        if generators_blocks and (moved := moved_block()) is not None:
+            raise GeneratorMoved(described(what), generator=_name_of(moved), bound=moved.pin)
         if here is None or (self.engine is not None and here.engine is not self.engine):
             raise NoTenantBound(described(what)) if self.tenant_only else NothingBound(described(what))
         if here.tenant is None and self.tenant_only:
@@ -98,6 +100,10 @@ class BoundDatabase(DatabaseProxy):
     # The statements. Spelled out, for Python looks for __getattr__ only after it has looked everywhere else.
 
     def execute(self, query: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(query, peewee.BaseQuery):
+            from tenantry.binding.queries import adopt  # Queries know the proxy, and it knows them only here.
+
+            adopt(query)
         return self.current(query).execute(query, *args, **options)
 
     def execute_sql(self, sql: Any, *args: Any, **options: Any) -> Any:
@@ -155,7 +161,9 @@ class BoundDatabase(DatabaseProxy):
         cannot be connected.
         """
         here = bound()
-        return template if here is None or (here.tenant is None and self.tenant_only) else here.database
+        if here is None or here.is_suspended or (here.tenant is None and self.tenant_only):
+            return template
+        return here.database
 
     def initialize(self, obj: object) -> NoReturn:
         raise BindingRefused("initialize()")
@@ -196,6 +204,23 @@ class BoundDatabase(DatabaseProxy):
             self._set(_model=base_of(self))
         model: type[peewee.Model] = self._model
         return model
+
+
+def _of_running(suspended: Bound, what: Any) -> Bound:
+    """Return the block of the generator that runs here, while another is *suspended* that was begun beside it.
+
+    Raises:
+        GeneratorSuspended: who runs is the consumer of that one, and may mean its block or another.
+    """
+    own = own_block()
+    if own is None or own.frame is None or own is suspended.around:
+        raise GeneratorSuspended(described(what), generator=_name_of(suspended), bound=suspended.pin)
+    return own
+
+
+def _name_of(block: Bound) -> str:
+    name: str = block.frame.f_code.co_qualname
+    return name
 
 
 def described(what: Any) -> str:

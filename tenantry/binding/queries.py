@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from collections.abc import Iterator
+from contextvars import ContextVar
+from types import FrameType
 from typing import Any
 
 import peewee
 
+from tenantry.binding.foreign_keys import with_pins
 from tenantry.binding.instances import Instances, is_made_of_fields
-from tenantry.binding.pins import admit, admit_here, pin_here
+from tenantry.binding.pins import admit, admit_here, making_rows_of, pin_here
 from tenantry.binding.proxy import BoundDatabase, described
 from tenantry.context import Pin, blocks_here, bound_to
 from tenantry.databases import SchemaDatabase
@@ -25,13 +30,14 @@ class Pinned:
     freshly each time: it keeps no rows, so that neither a tenant nor a thread finds those of another.
     """
 
-    _pin: Pin | None
+    _pin: Pin | None = None
     _cursor_wrapper: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         blocks = blocks_here()
-        self._pin = blocks[0].pin if blocks is not None else None
+        if blocks is not None:
+            self._pin = blocks[0].pin if blocks[0].frame is None else pin_here()
 
     @property
     def pinned_name(self) -> str:
@@ -56,35 +62,67 @@ class Pinned:
 
     def _execute_on(self, database: Any) -> Any:
         admit(self, database.pin)
-        if self._pin is not database.pin:
+        if self._pin != database.pin:
             own: Any = self.clone()  # type: ignore[attr-defined]  # a mixin
             own._pin = database.pin
             return own._execute_on(database)
-        if pin_here() is database.pin:
+        if pin_here() == database.pin:
             return super()._execute(database)  # type: ignore[misc]  # a mixin
-        with bound_to(database):  # So that its rows are made there.
-            result = super()._execute(database)  # type: ignore[misc]  # a mixin
-            if isinstance(result, PinnedRows):
-                result.fill_cache()
-            return result
+        with bound_to(database):  # What is returned by a write is read here.
+            return super()._execute(database)  # type: ignore[misc]  # a mixin
 
     def _get_cursor_wrapper(self, cursor: Any) -> PinnedRows:
-        return PinnedRows(super()._get_cursor_wrapper(cursor), self._pin or pin_here())  # type: ignore[misc]  # a mixin
+        rows = super()._get_cursor_wrapper(cursor)  # type: ignore[misc]  # a mixin
+        pin = self._pin
+        if pin is None or pin.tenant is None:  # Of nobody, or of the shared schema: whose the rows are is who runs it.
+            pin = pin_here() or pin
+        if type(rows) is Instances and pin is not None:
+            rows.pin = pin.shared if rows.model._is_shared else pin
+        return PinnedRows(rows, pin)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.execute())  # type: ignore[attr-defined]  # a mixin
+        return iter(self.execute() if self._pin is not None else _in_hand(self, sys._getframe(1)))  # type: ignore[attr-defined]
 
     def __getitem__(self, index: Any) -> Any:
         return self.execute()[index]  # type: ignore[attr-defined]  # a mixin
 
     def __len__(self) -> int:
-        return len(self.execute())  # type: ignore[attr-defined]  # a mixin
+        rows = None if self._pin is not None else _in_hand_already(self, sys._getframe(1))
+        return len(self.execute() if rows is None else rows)  # type: ignore[attr-defined]  # a mixin
+
+
+# A query that keeps no rows is run once all the same by list(), which goes through it and then asks how long it is, and
+# by peewee.prefetch(), which goes through it twice: the query, the place in the code that does so, and its rows.
+_hand: ContextVar[tuple[Any, tuple[int, int], Any] | None] = ContextVar("tenantry_rows_in_hand", default=None)
+_prefetch_code = peewee.prefetch.__code__
+
+
+def _in_hand(query: Any, frame: FrameType) -> Any:
+    rows = _in_hand_already(query, frame) if frame.f_code is _prefetch_code else None
+    if rows is None:
+        rows = query.execute()
+        # Not kept for longer than list() goes through them; peewee.prefetch() comes back.
+        kept = (lambda: rows) if frame.f_code is _prefetch_code else weakref.ref(rows)
+        _hand.set((query, _place(frame), kept))
+    return rows
+
+
+def _in_hand_already(query: Any, frame: FrameType) -> Any:
+    hand = _hand.get()
+    if hand is None or hand[0] is not query or hand[1] != _place(frame):
+        return None
+    _hand.set(None)
+    return hand[2]()
+
+
+def _place(frame: FrameType) -> tuple[int, int]:
+    return id(frame), 0 if frame.f_code is _prefetch_code else frame.f_lasti
 
 
 class PinnedRows:
     """peewee's rows of a query, fetched and kept: they come to nobody but whose they are."""
 
-    __slots__ = ("_pin", "_rows")
+    __slots__ = ("__weakref__", "_pin", "_rows")
 
     def __init__(self, rows: Any, pin: Pin | None) -> None:
         self._rows, self._pin = rows, pin
@@ -103,14 +141,33 @@ class PinnedRows:
         return PinnedIterator(self, self._rows, keep=False)
 
     def __getitem__(self, index: Any) -> Any:
+        if self._is_home():
+            return self._rows[index]
         admit_here(self)
-        return self._rows[index]
+        with making_rows_of(self._pin):
+            return self._rows[index]
 
     def __len__(self) -> int:
-        admit_here(self)
+        self.fill_cache()
         return len(self._rows)
 
+    def fill_cache(self, n: int = 0) -> None:
+        """Fetch the first *n* rows, or all."""
+        if self._is_home():
+            self._rows.fill_cache(n)
+            return
+        admit_here(self)
+        with making_rows_of(self._pin):
+            self._rows.fill_cache(n)
+
+    def _is_home(self) -> bool:
+        blocks = blocks_here()
+        return blocks is not None and blocks[0].pin is self._pin and blocks[0].frame is None
+
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in PinnedRows.__slots__:  # What copies and pickles asks an empty one.
+            raise AttributeError(name)
+        admit_here(self)
         return getattr(self._rows, name)
 
 
@@ -131,8 +188,8 @@ class PinnedIterator:
 
     def __next__(self) -> Any:
         blocks = blocks_here()
-        if blocks is not None and blocks[0].pin is not self._pin:
-            admit_here(self._pinned)
+        if blocks is None or blocks[0].pin is not self._pin or blocks[0].frame is not None:
+            return self._next_elsewhere()
         index, rows = self._index, self._rows
         if self._keep and index < rows.count:
             self._index = index + 1
@@ -140,6 +197,20 @@ class PinnedIterator:
         if rows.populated:
             raise StopIteration
         row = rows.iterate(self._keep)
+        self._index = index + 1
+        return row
+
+    def _next_elsewhere(self) -> Any:
+        """Take the next row where not simply its tenant is bound, if it may be taken there."""
+        index, rows = self._index, self._rows
+        admit_here(self._pinned)
+        with making_rows_of(self._pin):
+            if not self._keep or index >= rows.count:
+                if rows.populated:
+                    raise StopIteration
+                row = rows.iterate(self._keep)
+            else:
+                row = rows.row_cache[index]
         self._index = index + 1
         return row
 
@@ -155,7 +226,24 @@ def _admitted(database: Any, what: str) -> Any:
     return database
 
 
-class _Combined(Pinned):
+class _Reading(Pinned):
+    """What the queries that read have in common."""
+
+    def count(self, database: Any = None, clear_limit: bool = False) -> int:
+        found: int = super().count(_admitted(database, "count()"), clear_limit)  # type: ignore[misc]  # a mixin
+        return found
+
+    def exists(self, database: Any = None) -> bool:
+        found: bool = super().exists(_admitted(database, "exists()"))  # type: ignore[misc]  # a mixin
+        return found
+
+    def first(self, database: Any = None, n: int = 1) -> Any:
+        # peewee's sets the limit in the query itself, for whoever runs it next.
+        own: Any = self if self._pin is not None else self.clone()  # type: ignore[attr-defined]  # a mixin
+        return super(_Reading, own).first(database, n)  # type: ignore[misc]  # a mixin
+
+
+class _Combined(_Reading):
     """A query that can be combined with others."""
 
     model: Any
@@ -177,6 +265,10 @@ class _Combined(Pinned):
 
     __add__, __or__, __and__, __sub__ = union_all, union, intersect, except_
 
+    def create_table(self, name: str, safe: bool = True, **meta: Any) -> Any:
+        admit_here(self)
+        return super().create_table(name, safe, **meta)  # type: ignore[misc]  # a mixin
+
     def select_from(self, *columns: Any) -> Any:
         if not columns:
             raise ValueError("select_from() must specify one or more columns.")
@@ -192,7 +284,7 @@ class PinnedSelect(_Combined, peewee.ModelSelect):
 
     def _get_model_cursor_wrapper(self, cursor: Any) -> Any:
         if len(self._from_list) == 1 and not self._joins and is_made_of_fields(self.model):
-            return Instances(cursor, self.model, self._returning, self._pin)
+            return Instances(cursor, self.model, self._returning, self.model)
         return super()._get_model_cursor_wrapper(cursor)  # type: ignore[misc]  # peewee's stubs
 
 
@@ -200,7 +292,7 @@ class PinnedCompound(_Combined, peewee.ModelCompoundSelectQuery):  # type: ignor
     """Two queries in one."""
 
 
-class _PinnedFrom(Pinned, peewee.Select):
+class _PinnedFrom(_Reading, peewee.Select):
     """A query of another query's columns."""
 
     @property
@@ -210,6 +302,18 @@ class _PinnedFrom(Pinned, peewee.Select):
 
 class PinnedManyToMany(_Combined, peewee.ManyToManyQuery):
     """The rows at the other end of a many-to-many, and the verbs that add and remove them."""
+
+    def add(self, value: Any, clear_existing: bool = False) -> None:
+        admit_here(self)
+        super().add(value, clear_existing)
+
+    def remove(self, value: Any) -> Any:
+        admit_here(self)
+        return super().remove(value)  # type: ignore[no-untyped-call]  # peewee's stubs
+
+    def clear(self) -> Any:
+        admit_here(self)
+        return super().clear()  # type: ignore[no-untyped-call]  # peewee's stubs
 
     def _id_list(self, model_or_id_list: Any) -> Any:
         for each in model_or_id_list:
@@ -239,3 +343,10 @@ class PinnedAlias(peewee.ModelAlias):
 
     def select(self, *selection: Any) -> PinnedSelect:
         return PinnedSelect(self, selection or self.get_field_aliases())
+
+
+def adopt(query: Any) -> None:
+    """Make *query*, which peewee has made by itself and is about to run, one that keeps no rows either."""
+    if not isinstance(query, Pinned):
+        kind: type = type(query)
+        query.__class__ = with_pins(_Reading if issubclass(kind, peewee.SelectBase) else Pinned, kind)

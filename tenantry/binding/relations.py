@@ -16,16 +16,31 @@ from tenantry.errors import BindingRefused, InvalidModel
 
 
 class _Backref:
-    """The rows that refer to a row."""
+    """The rows that refer to a row: a query, or the list that peewee has prefetched."""
+
+    field: Any
 
     def __get__(self, row: Any, kind: Any = None) -> Any:
+        if row is None:
+            return super().__get__(row, kind)  # type: ignore[misc]  # a mixin
+        admit_here(row)
+        if self.field.backref in row.__dict__:
+            return row.__dict__[self.field.backref]
         found = super().__get__(row, kind)  # type: ignore[misc]  # a mixin
-        if row is not None:
-            admit_here(row)
-            # The key is in the query: wherever it is run, it must be for this row's tenant.
-            if row._pin is not None and row._pin.tenant is not None:
-                found._pin = row._pin
+        # The key is in the query: wherever it is run, it must be for this row's tenant.
+        if row._pin is not None and row._pin.tenant is not None:
+            found._pin = row._pin
         return found
+
+    # peewee's has neither, so that what is set hides it: then nobody would ask whose the row is.
+
+    def __set__(self, row: Any, value: Any) -> None:
+        row.__dict__[self.field.backref] = value
+
+    def __delete__(self, row: Any) -> None:
+        if self.field.backref not in row.__dict__:
+            raise AttributeError(self.field.backref)
+        del row.__dict__[self.field.backref]
 
 
 class _ManyToMany:
@@ -57,8 +72,14 @@ class Metadata(peewee.Metadata):
             field.accessor_class = with_pins(_ManyToMany, field.accessor_class)
         super().add_field(field_name, field, set_attribute)
 
-    def set_database(self, database: Any) -> None:
-        raise BindingRefused(f"bind() of {self.model.__name__}")
+    def __setattr__(self, name: str, value: Any) -> None:  # bind() and bind_ctx() end here.
+        if name == "database" and getattr(self, name, None) is not None:
+            raise BindingRefused(f"setting the database of {self.model.__name__}")
+        super().__setattr__(name, value)
+
+    def set_table_name(self, table_name: str) -> None:
+        refuse_catalogs(self.model.__name__, self.database, table_name)
+        super().set_table_name(table_name)
 
     @property
     def schema(self) -> Any:
@@ -75,3 +96,12 @@ class Metadata(peewee.Metadata):
                 f"{self.model.__name__}.{name}",
                 f"a shared table cannot refer to {field.rel_model.__name__}, of which every tenant has its own",
             )
+
+
+def refuse_catalogs(model: str, database: Any, table: str) -> None:
+    """Check that the table of a tenant's *model* cannot be taken for one of PostgreSQL's own.
+
+    They are on every path: where a tenant lacks the table, the query would read the catalog.
+    """
+    if not database.is_shared and table.startswith("pg_"):
+        raise InvalidModel(model, f"the name of its table, {table!r}, begins like those of PostgreSQL's own catalogs")

@@ -1,4 +1,8 @@
 -- The catalog of tenants. Everything is qualified: no path is needed to read it.
+-- Locking a table takes in what was committed while the lock in front of this was waited for: a session that once found
+-- no such schema would still believe so.
+SELECT FROM pg_catalog.pg_namespace LIMIT 0;
+
 CREATE SCHEMA IF NOT EXISTS tenantry;
 
 CREATE TABLE IF NOT EXISTS tenantry.tenants (

@@ -11,7 +11,7 @@ from tenantry.cli.answer import Answer, Table
 from tenantry.cli.flags import RUN, RunFlags
 from tenantry.config import describe, load
 
-EVERYWHERE = "Every command takes --json. Manual: docs/reference/cli.md\n"
+EVERYWHERE = "Every command but db psql takes --json. Manual: docs/reference/cli.md\n"
 
 app = App(
     name="tenantry",

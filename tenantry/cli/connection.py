@@ -16,6 +16,7 @@ _FACTS = """
         (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'search_path'),
         has_database_privilege(r.rolname, current_database(), 'CREATE'),
         has_schema_privilege('public', 'public', 'CREATE'),
+        has_database_privilege('public', current_database(), 'TEMP'),
         current_setting('server_version_num')::int, current_setting('server_version')
     FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user
 """
@@ -32,6 +33,7 @@ class RoleFacts:
     path: str
     may_create_schemas: bool
     public_is_open: bool  # Every role may create in the schema public.
+    temp_is_open: bool  # Every role may make temporary tables.
     version: int
     version_text: str
 

@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extensions import make_dsn
 
 from tenantry import embedded
 from tenantry.cli.answer import ERROR, Answer, Table
-from tenantry.cli.engine import engine
+from tenantry.cli.engine import configuration, engine
 from tenantry.cli.flags import SERVER, ServerFlags
 from tenantry.cli.screen import Screen
-from tenantry.config import Config, load, masked, require_url
+from tenantry.config import Config, masked, require_url
 from tenantry.errors import ConfigError, UsageError
 from tenantry.naming import quoted
+from tenantry.pool import parameters_of
 
 app = App(name="db", help="The embedded PostgreSQL, and psql.")
 
@@ -30,7 +31,7 @@ app = App(name="db", help="The embedded PostgreSQL, and psql.")
 @app.command
 def start(*, flags: ServerFlags = SERVER) -> Answer:
     """Start the embedded server, and keep it running until `db stop`."""
-    place = _place(load(flags=flags.settings()), "start")
+    place = _of_the_application(flags, "start")
     with embedded.start(place, keep=True):
         return _told(embedded.status(place))
 
@@ -38,21 +39,21 @@ def start(*, flags: ServerFlags = SERVER) -> Answer:
 @app.command
 def stop(*, flags: ServerFlags = SERVER) -> Answer:
     """Stop the embedded server, whoever uses it."""
-    ran = embedded.stop(_place(load(flags=flags.settings()), "stop"))
+    ran = embedded.stop(_of_the_application(flags, "stop"))
     return Answer(data={"stopped": ran}, text="stopped" if ran else "it was not running")
 
 
 @app.command
 def status(*, flags: ServerFlags = SERVER) -> Answer:
     """Tell whether the embedded server runs; nothing is started."""
-    return _told(embedded.status(_place(load(flags=flags.settings()), "status")))
+    return _told(embedded.status(_of_the_application(flags, "status")))
 
 
 @app.command
 def url(*, flags: ServerFlags = SERVER) -> Answer:
     """Print the URL for other programs, password and all. The embedded server has one while it runs."""
-    config = load(flags=flags.settings())
-    text = require_url(config)
+    with configuration(flags.settings()) as config:
+        text = require_url(config)
     if not text.startswith(embedded.SCHEME):
         return Answer(data={"url": text}, text=text)
     found = embedded.status(_place(config, "url"))
@@ -72,9 +73,14 @@ def psql(
     if screen.json:
         raise UsageError("db psql prints what psql prints, and that is never JSON: leave out --json")
     settings = flags.settings()
-    with _reachable(load(flags=settings)) as text:
+    with configuration(settings) as config, _reachable(config) as text:
         path = _schema_option(tenant, settings) if tenant is not None else {}
         return _run_psql(text, arguments, path)
+
+
+def _of_the_application(flags: ServerFlags, what: str) -> embedded.Place:
+    with configuration(flags.settings()) as config:
+        return _place(config, what)
 
 
 def _place(config: Config, what: str) -> embedded.Place:
@@ -121,7 +127,7 @@ def _schema_option(tenant: str, settings: dict[str, object]) -> dict[str, str]:
 
 
 def _run_psql(url: str, arguments: tuple[str, ...], environment: dict[str, str]) -> int:
-    parameters = parse_dsn(url)
+    parameters = parameters_of(url)
     password = parameters.pop("password", None)  # Not as an argument: everybody may read those.
     secret = {} if password is None else {"PGPASSWORD": password}
     command = [_program(), "--dbname", make_dsn(**parameters), *arguments]

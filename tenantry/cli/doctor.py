@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import peewee
 import psycopg2
 from cyclopts import Parameter
 
-from tenantry import Tenantry, embedded
+from tenantry import SharedModel, State, Tenantry, embedded
 from tenantry.cli import fleet
 from tenantry.cli.answer import DONE, ERROR, USAGE, Answer, Table
 from tenantry.cli.connection import RoleFacts, connected, facts
 from tenantry.cli.engine import engine
 from tenantry.cli.flags import PROJECT, ProjectFlags
 from tenantry.config import Config, masked, require_url
-from tenantry.errors import ConfigError, TenantryError
+from tenantry.errors import ConfigError, MigrationError, RolesNotReady, TenantryError
+from tenantry.inspection import Danger, Finding, inspect
+from tenantry.naming import SchemaName
 
 OLDEST = 14_00_00  # The oldest PostgreSQL that is tested.
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -81,6 +83,7 @@ def _of_engine(tenants: Tenantry, production: bool) -> Iterator[Check]:
     else:
         yield from _of_role(found, config)
         yield from _of_tenants(tenants) if found.has_empty_path or config.allow_default_path else ()
+        yield from _of_roles(tenants)
     yield _migrations(tenants)
 
 
@@ -119,19 +122,28 @@ def _of_role(found: RoleFacts, config: Config) -> Iterator[Check]:
         yield Check(WARN, "public", "every role may create tables and functions in public", cure)
     else:
         yield Check(OK, "public", "not every role may create in public")
+    if found.temp_is_open:
+        cure = f'to do without them: REVOKE TEMP ON DATABASE "{found.database}" FROM PUBLIC;'
+        yield Check(OK, "temp", "temporary tables may be made; they end with the statement or transaction", cure)
+    else:
+        yield Check(OK, "temp", "not every role may make temporary tables")
 
 
 def _of_tenants(tenants: Tenantry) -> Iterator[Check]:
     try:
-        number = sum(1 for _ in tenants)
-        yield Check(OK, "catalog", f"{number} tenants")
+        schemas = [tenant.schema for tenant in tenants if tenant.state is not State.DROPPED]
+        yield Check(OK, "catalog", f"{len(schemas)} tenants")
     except _CALM as error:
         yield _failure("catalog", error, "may the role read tenantry.tenants?")
         return
+    yield from _of_schemas(tenants, schemas)
     try:
         found = fleet.standings(tenants)
-    except _CALM:
+    except (ConfigError, MigrationError, OSError):
         return  # The files cannot be read: that is told by the check of the migrations.
+    except _CALM as error:
+        yield _failure("pending", error, "may the role read tenantry.schemas?")
+        return
     behind = [each for each in found if each.state == fleet.BEHIND]
     edited = [each for each in found if each.state == fleet.EDITED]
     if behind:
@@ -140,6 +152,53 @@ def _of_tenants(tenants: Tenantry) -> Iterator[Check]:
         yield Check(FAIL, "edited", edited[0].reason, "tenantry migrate status names them all")
     if not behind and not edited:
         yield Check(OK, "pending", f"all {len(found)} schemas are up to date")
+
+
+_STATES = {Danger.LEAVES: FAIL, Danger.DEFINER: FAIL}  # The others depend on what the application does with them.
+
+
+def _of_schemas(tenants: Tenantry, schemas: list[SchemaName]) -> Iterator[Check]:
+    parts = tenants.parts
+    shared = {parts.config.shared_schema, *(model._meta.schema for model in _below(SharedModel))}
+    try:
+        found = inspect(parts.shared_as_login.wire.ask, schemas, shared, extensions=parts.config.extensions)
+    except _CALM as error:
+        yield _failure("isolation", error, "look at the server")
+        return
+    if not found:
+        yield Check(OK, "isolation", f"nothing in {len(schemas)} tenants' schemas leads out of them")
+    alike: dict[tuple[Danger, str], list[Finding]] = {}
+    for finding in found:  # What a migration has made is in every schema.
+        alike.setdefault((finding.danger, finding.what), []).append(finding)
+    for (danger, _), findings in alike.items():
+        more = f" (and in {len(findings) - 1} more schemas)" if findings[1:] else ""
+        yield Check(_STATES.get(danger, WARN), "isolation", f"{findings[0]}{more}", findings[0].cure)
+
+
+def _below(model: Any) -> Iterator[Any]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+def _of_roles(tenants: Tenantry) -> Iterator[Check]:
+    try:
+        roles = tenants.parts.roles
+        if roles is None:
+            return
+        ask = tenants.parts.shared_as_login.wire.ask
+        lacking = roles.lacking(ask, [each.schema for each in tenants if each.state is not State.DROPPED])
+        logs_in = tenants.parts.tenant_pools is not None
+        if lacking:
+            what = "cannot log in as a role of their own yet" if logs_in else "have no role of their own yet"
+            yield Check(FAIL, "roles", f"{len(lacking)} tenants {what}", "tenantry migrate up --all")
+        else:
+            yield Check(OK, "roles", f"every tenant has a role of its own{', and can log in' if logs_in else ''}")
+        roles.require_createrole(ask)
+    except RolesNotReady as error:
+        yield Check(WARN, "roles", error.what, f"{error.cure};")
+    except _CALM as error:
+        yield Check(FAIL, "roles", str(error), "look at the server")
 
 
 def _migrations(tenants: Tenantry) -> Check:

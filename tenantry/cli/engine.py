@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from tenantry import Tenantry
 from tenantry.cli.answer import TERMINATED
-from tenantry.config import SETTINGS, Config, Source, SourceKind, load
+from tenantry.config import SETTINGS, Config, SourceKind, load
 from tenantry.errors import ConfigError
 
 
@@ -26,15 +26,35 @@ def engine(flags: Mapping[str, object]) -> Iterator[Tenantry]:
         ConfigError: the configuration cannot work, `app` leads to no engine, or the program sets itself what a flag
             was given for.
     """
+    with _found(flags) as (tenants, config):
+        if flags:
+            tenants.parts.config = config
+        yield tenants
+
+
+@contextlib.contextmanager
+def configuration(flags: Mapping[str, object]) -> Iterator[Config]:
+    """Give the configuration of that engine, of which nothing is opened: for what works without its server, too.
+
+    Raises:
+        ConfigError: see :func:`engine`.
+    """
+    with _found(flags) as (_, config):
+        yield config
+
+
+@contextlib.contextmanager
+def _found(flags: Mapping[str, object]) -> Iterator[tuple[Tenantry, Config]]:
     config = load(flags=flags)
-    with _in_environment(flags):
+    # What the application prints is no data, at its import and later: stdout is the command's own.
+    with _in_environment(flags), contextlib.redirect_stdout(sys.stderr):
         tenants = Tenantry() if config.app is None else _imported(config)
         try:
-            if flags and config.app:
-                _refuse_overruled(tenants, flags, config.app)
-            if flags:
-                _name_flags(tenants, {name: config.sources[name] for name in flags})
-            yield tenants
+            found = tenants.config
+            _refuse_overruled(found, flags, str(config.app))
+            # What is wrong with a flag is to be blamed on it, and not on the variable that it went through.
+            named = {name: config.sources[name] for name in flags}
+            yield tenants, dataclasses.replace(found, sources=MappingProxyType({**found.sources, **named}))
         finally:
             tenants.close()
 
@@ -57,21 +77,14 @@ def _in_environment(flags: Mapping[str, object]) -> Iterator[None]:
                 os.environ[variable] = text
 
 
-def _refuse_overruled(tenants: Tenantry, flags: Mapping[str, object], app: str) -> None:
+def _refuse_overruled(config: Config, flags: Mapping[str, object], app: str) -> None:
     """A flag that does nothing would let a command run on another server than the one that was typed."""
-    sources = tenants.parts.config.sources
     for name in flags:
-        if sources[name].kind is SourceKind.GIVEN:
+        if config.sources[name].kind is SourceKind.GIVEN:
             raise ConfigError(
                 f"{SETTINGS[name].flag} would do nothing: {app} is made with a {name} of its own, and what the program "
                 f"passes to Tenantry() always holds. Leave out the flag, or the argument."
             )
-
-
-def _name_flags(tenants: Tenantry, sources: Mapping[str, Source]) -> None:
-    """What is wrong with a flag is to be blamed on it, and not on the variable that it went through."""
-    parts = tenants.parts
-    parts.config = dataclasses.replace(parts.config, sources=MappingProxyType({**parts.config.sources, **sources}))
 
 
 def _imported(config: Config) -> Tenantry:
@@ -81,8 +94,7 @@ def _imported(config: Config) -> Tenantry:
         if directory and str(directory) not in sys.path:
             sys.path.insert(0, str(directory))
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # What a module prints is no data.
-            found: object = importlib.import_module(module_name)
+        found: object = importlib.import_module(module_name)
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:

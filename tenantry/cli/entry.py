@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import threading
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ERROR
     except BrokenPipeError:  # `tenantry tenant list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        screen.let_go()
         return BROKEN_PIPE
     except Exception as error:
         expected = isinstance(error, EXPECTED)

@@ -32,7 +32,9 @@ def standings(tenants: Tenantry) -> list[Standing]:
     parts = tenants.parts
     ids: dict[str, str] = {each.schema: each.id for each in tenants if each.state is not State.DROPPED}
     shared, tenant = parts.files("shared"), parts.files("tenant")
-    compare = functools.partial(migrations.status, parts.shared, known=migrations.versions(parts.shared))
+    compare = functools.partial(
+        migrations.status, parts.shared_as_login, known=migrations.versions(parts.shared_as_login)
+    )
     found = compare([parts.shared.schema] if shared else [], shared) + compare(ids, tenant)
     return [
         Standing(ids.get(each.schema), each.schema, each.state, each.pending, str(each.error or "")) for each in found

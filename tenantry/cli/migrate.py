@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from tenantry import Tenantry
 from tenantry.cli import fleet
 from tenantry.cli.answer import DONE, LOCKED, PENDING, SOME_FAILED, Answer, Table
-from tenantry.cli.engine import engine
+from tenantry.cli.engine import configuration, engine
 from tenantry.cli.flags import FOLDER, PROJECT, RUN, FolderFlags, ProjectFlags, RunFlags
 from tenantry.cli.progress import progress
 from tenantry.cli.render import error_data, shown_path
@@ -20,7 +20,6 @@ from tenantry.migrations import Outcome, OutcomeState, new_file
 
 app = App(name="migrate", help="Migrations: write, apply and compare them.")
 
-_SAID = {OutcomeState.UP_TO_DATE: "up to date"}
 _AGAIN = {OutcomeState.FAILED: "that is mended", OutcomeState.DEFERRED: "the locks are free"}
 
 
@@ -33,9 +32,10 @@ def new(
     flags: FolderFlags = FOLDER,
 ) -> Answer:
     """Write the next migration, empty, and print its path."""
-    folder = load(flags=flags.settings()).migrations / ("shared" if shared else "tenant")
+    with configuration(flags.settings()) as config:
+        folder = config.migrations / ("shared" if shared else "tenant")
     whom = "the shared schema, once" if shared else "every tenant: names without a schema are the tenant's own"
-    path = new_file(folder, name, f"-- SQL for {whom}.\n")
+    path = new_file(folder, name, text=f"-- SQL for {whom}.\n")
     return Answer(data={"path": path}, text=shown_path(path))
 
 
@@ -74,7 +74,7 @@ def _came_of(outcomes: list[Outcome], names: dict[str, str]) -> Answer:
             "counts": {state.value: number for state, number in fleet.counts(outcomes)},
             "outcomes": [_data(outcome, names) for outcome in outcomes],
         },
-        table=Table(("schemas", "count"), [(_SAID.get(state, state), n) for state, n in fleet.counts(outcomes)]),
+        table=Table(("schemas", "count"), [*fleet.counts(outcomes)]),
         notes=(*map(str, failures), *advice),
         status=SOME_FAILED if OutcomeState.FAILED in states else by_locks,
     )

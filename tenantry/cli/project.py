@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from dataclasses import replace
 from importlib import resources
@@ -33,15 +34,15 @@ def init(
     here = Path.cwd()
     config = _beginning(load(flags=flags.settings()), here)
     role = _role(config, setup_role=setup_role)  # Before a url is written that cannot work.
-    own = [path for path in (here / MODELS, here / PACKAGE) if path.exists()]
-    own += [config.migrations] if _has_migrations(config) else []
+    own = [path for path in (here / MODELS, here / PACKAGE) if os.path.lexists(path)]
+    own += [config.migrations] if _has_migrations(config) else _in_the_way(config)
     with_example = not own and config.app in (None, APP)
     texts = {} if config.file else {here / TOML: _toml(config, with_app=with_example)}
     if with_example:
         texts[here / MODELS] = _template("models.py")
         texts[config.migrations / "shared" / "0001_plans.sql"] = _template("shared.sql")
         texts[config.migrations / "tenant" / "0001_invoices.sql"] = _template("tenant.sql")
-    for path, text in texts.items():
+    for path, text in reversed(texts.items()):  # tenantry.toml at the end: it names what is to be there by then.
         _write(path, text)
     kept = [*([config.file] if config.file else []), *own]
     lines = [f"wrote  {shown_path(path)}" for path in texts] + [f"left   {shown_path(path)}" for path in kept]
@@ -70,6 +71,13 @@ def _beginning(config: Config, here: Path) -> Config:
 def _has_migrations(config: Config) -> bool:
     """Say whether there are migrations of whatever kind: those of another tool are not to be mixed with an example."""
     return any(any(config.migrations.glob(pattern)) for pattern in ("[0-9]*_*", "*/[0-9]*_*"))
+
+
+def _in_the_way(config: Config) -> list[Path]:
+    """Name what is there in place of a folder of the example, as a file or as a link that leads nowhere."""
+    folder = config.migrations
+    folders = (*reversed(folder.parents), folder, folder / "shared", folder / "tenant")
+    return [path for path in folders if os.path.lexists(path) and not path.is_dir()]
 
 
 def _write(path: Path, text: str) -> None:

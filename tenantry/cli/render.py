@@ -73,11 +73,14 @@ def show_table(table: Table, stream: TextIO) -> None:
 
 
 def cell(value: object) -> str:
-    """Write *value* on one line. What could move a cursor, or end a line, is shown as Python writes it."""
+    """Write *value* on one line, and a state in words.
+
+    What could move a cursor, or end a line, is shown as Python writes it.
+    """
     if value is None:
         return ""
     if isinstance(value, enum.Enum):
-        value = value.value
+        value = str(value.value).replace("_", " ")
     if isinstance(value, Mapping):
         value = " ".join(f"{key}={each}" for key, each in value.items())
     elif isinstance(value, (list, tuple)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 
@@ -14,6 +15,7 @@ class Screen:
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
+        self._out = sys.stdout  # As it is now: while an application works, what it prints is led elsewhere.
 
     @property
     def asks(self) -> bool:
@@ -38,16 +40,27 @@ class Screen:
     def show(self, answer: Answer) -> int:
         """Print what a command answers, and return its status."""
         if self.json:
-            print(render.as_json(answer.data), flush=True)
+            print(render.as_json(answer.data), file=self._out, flush=True)
             return answer.status
         if answer.table is not None:
-            render.show_table(answer.table, sys.stdout)
+            render.show_table(answer.table, self._out)
         if answer.text:
-            print(answer.text)
-        sys.stdout.flush()  # Before the notes, in one terminal.
+            print(answer.text, file=self._out)
+        self._out.flush()  # Before the notes, in one terminal.
         for note in answer.notes:
             self.note(note)
         return answer.status
+
+    def show_before_an_error(self, answer: Answer) -> None:
+        """Print what was done before an error that is to be told next, even if the reader of this has gone."""
+        try:
+            self.show(answer)
+        except BrokenPipeError:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Lead stdout, whose reader has gone, into nothing: Python writes what is left when it ends, and would fail."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
 
     def fail(self, error: BaseException, *, unexpected: bool = False) -> None:
         """Print *error*; its traceback, too, when nobody has expected it."""

@@ -43,7 +43,7 @@ def create(
                 made.append(tenants.create(each, labels=labels))
         except BaseException:  # Ctrl-C as well: whatever ends this, those that were made are there.
             if made:
-                screen.show(_listed(made))
+                screen.show_before_an_error(_listed(made))
             raise
     return _listed(made)
 
@@ -83,7 +83,7 @@ def show(tenant: OneOf, /, *, flags: ProjectFlags = PROJECT) -> Answer:
     """Show a tenant, and which migrations it has and lacks."""
     with engine(flags.settings()) as tenants:
         found = tenants[tenant]
-        applied = migrations.applied(tenants.parts.shared, found.schema)
+        applied = migrations.applied(tenants.parts.shared_as_login, found.schema)
         files = () if found.state is State.DROPPED else tenants.parts.files("tenant")
     pending = [file.name for file in files if file.name not in applied]
     data = {**_data(found), "server": found.server, "epoch": found.epoch, "applied": [*applied], "pending": pending}

@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, Literal, NoReturn, TypeVar
 
+from tenantry.config.grants import parse_grants
 from tenantry.errors import ConfigError, InvalidName
 from tenantry.naming import SchemaName, extensions_schema, schema_name
 
+PoolKind = Literal["shared", "per-tenant"]
 T_co = TypeVar("T_co", covariant=True)
 
 MOST_CONNECTIONS = 262_143  # PostgreSQL takes no higher max_connections.
@@ -44,6 +46,15 @@ def whole(*, most: int = MOST) -> Rule[int]:
         return value
 
     return Rule(f"it must be a whole number from 1 to {most}", check, _reader(int))
+
+
+def one_of(*values: str) -> Rule[str]:
+    """Make the rule for one of a few words."""
+
+    def check(value: object) -> str:
+        return value if isinstance(value, str) and value in values else _refuse()
+
+    return Rule(f"it must be {', '.join(values[:-1])} or {values[-1]}", check)
 
 
 def seconds(*, least: float = 0.0) -> Rule[float]:
@@ -83,6 +94,12 @@ def _url(value: object) -> str:
     return value
 
 
+def _pool(value: object) -> PoolKind:
+    if value == "shared":
+        return "shared"
+    return "per-tenant" if value == "per-tenant" else _refuse()
+
+
 def _app(value: object) -> str:
     module, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
     if not isinstance(value, str) or not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
@@ -115,14 +132,23 @@ def _extensions(value: object) -> SchemaName:
         raise ValueError(str(refused)) from None
 
 
+def _grants(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    parse_grants(value)
+    return value
+
+
 def _refuse() -> NoReturn:
     raise ValueError
 
 
 SWITCH = Rule("it must be true or false", _switch, _read_switch)
 URL = Rule("it must be postgresql://user@host/database, key=value pairs of libpq, or embedded:PATH", _url)
+POOL = Rule("it must be shared or per-tenant", _pool)
 APP = Rule("it must be MODULE:OBJECT, such as shop.db:tenants", _app)
 FOLDER = Rule("it must be the path of a folder", _folder)
 SCHEMA = Rule("it must be the name of a schema", _schema)
 PREFIX = Rule("it must be the beginning of the name of a schema, such as t_", _prefix)
 EXTENSIONS = Rule("it must be the name of a schema", _extensions)
+GRANTS = Rule("it must be like INSERT ON audit; INSERT, UPDATE ON visits; SELECT ON geo.*", _grants)

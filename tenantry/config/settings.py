@@ -15,13 +15,17 @@ from tenantry.config.rules import (
     APP,
     EXTENSIONS,
     FOLDER,
+    GRANTS,
     LEAST_S,
     MOST_CONNECTIONS,
+    POOL,
     PREFIX,
     SCHEMA,
     SWITCH,
     URL,
+    PoolKind,
     Rule,
+    one_of,
     seconds,
     whole,
 )
@@ -49,13 +53,21 @@ class Config:
     schema_prefix: str = _setting("t_", PREFIX, "a new tenant's schema is this and its id")
     shared_schema: SchemaName = _setting(SchemaName("public"), SCHEMA, "the schema of the shared tables")
     extensions: SchemaName | None = _setting(None, EXTENSIONS, "the schema of the extensions that tenants use")
+    roles: bool = _setting(False, SWITCH, "run each tenant's statements as a PostgreSQL role of its own")
+    shared_grants: str | None = _setting(None, GRANTS, "what a tenant's role may do to shared tables, besides reading")
+    tenant_setting: bool = _setting(False, SWITCH, "tell the server the tenant, as tenantry.tenant, for its policies")
+    pool: PoolKind = _setting("shared", POOL, "one pool for all tenants, or one for each, with a login of its own")
     pool_size: int = _setting(10, whole(most=MOST_CONNECTIONS), "connections to the server, in each process")
+    tenant_share: int | None = _setting(None, whole(most=MOST_CONNECTIONS), "the most of them that one tenant may hold")
     pool_wait_s: float = _setting(5.0, seconds(), "how long to wait for a free connection")
     pool_idle_s: float = _setting(300.0, seconds(), "an idle connection is closed after this time")
     pool_ask_after_s: float = _setting(60.0, seconds(), "an idle connection is asked before use after this time")
     tenants_per_connection: int = _setting(1_000, whole(), "a connection that has served so many is replaced")
+    tenant_pool_size: int = _setting(2, whole(most=MOST_CONNECTIONS), "connections of a tenant's own pool")
+    tenant_pools: int = _setting(32, whole(most=MOST_CONNECTIONS), "how many tenants' own pools to keep")
     connect_attempts: int = _setting(4, whole(), "how often to try to open a connection")
     allow_default_path: bool = _setting(False, SWITCH, "accept a role whose own search_path is not empty")
+    pooler: str = _setting("auto", one_of("auto", "session", "transaction"), "how a pooler before the server lends")
     databases: int = _setting(1_024, whole(), "how many tenants' database objects to keep; they hold no connections")
     catalog_interval_s: float = _setting(5.0, seconds(), "how often a process reads changes of the catalog")
     jobs: int = _setting(4, whole(most=MOST_CONNECTIONS), "how many tenants to migrate at a time")

@@ -2,7 +2,7 @@
 
 from tenantry.databases.cache import DatabaseCache
 from tenantry.databases.database import SchemaDatabase, SharedDatabase, TenantDatabase
-from tenantry.databases.prefix import Prefix
+from tenantry.databases.prefix import LOGIN, TENANT, Prefix
 from tenantry.databases.wire import Wire
 
-__all__ = ["DatabaseCache", "Prefix", "SchemaDatabase", "SharedDatabase", "TenantDatabase", "Wire"]
+__all__ = ["LOGIN", "TENANT", "DatabaseCache", "Prefix", "SchemaDatabase", "SharedDatabase", "TenantDatabase", "Wire"]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,16 +18,16 @@ from playhouse.postgres_ext import FetchManyCursor, PostgresqlExtDatabase
 from psycopg2.sql import Composable
 
 from tenantry.catalog import Tenant
-from tenantry.context import Pin, beliefs, lease_of
+from tenantry.context import Pin, beliefs, is_collecting, lease_of, put
 from tenantry.databases.blocks import BlockState, Savepoint, Transaction
 from tenantry.databases.prefix import Prefix
 from tenantry.databases.rendering import Rendering
 from tenantry.databases.rows import Rows, StatementCursor
 from tenantry.databases.streams import ServerCursor
-from tenantry.databases.texts import may_leave_traces, raw_may_leave_traces, refuse
+from tenantry.databases.texts import may_leave_traces, raw_may_leave_traces, refuse, refuse_hidden_end
 from tenantry.databases.wire import Wire
 from tenantry.errors import ServerError
-from tenantry.naming import SchemaName
+from tenantry.naming import RoleName, SchemaName, TenantId
 from tenantry.pool import Connection, Pool
 
 __exception_wrapper__ = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in peewee's stubs
@@ -50,15 +51,17 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         schema: SchemaName,
         *,
         extensions: SchemaName | None = None,
+        role: RoleName | None = None,
+        told: TenantId | None = None,
         query_hooks: list[Callable[[Any], Any]] | None = None,
         on_error: ErrorHook | None = None,
         **options: Any,
     ) -> None:
         super().__init__(schema, **options)
-        self._extensions = extensions
+        self._prefix = functools.partial(Prefix.of, schema, extensions=extensions, role=role, tenant=told)
         self._sql_options: dict[str, Any] | None = None
-        self.pin = Pin(pool)  # Whose its rows and queries are.
-        self.wire = Wire(pool, schema, Prefix.of(schema, extensions=extensions))  # The way of its statements.
+        self.pin = Pin(pool.family)  # Whose its rows and queries are.
+        self.wire = Wire(pool, schema, self._prefix())  # The way of its statements.
         self._key = self.wire.key
         self._on_error = on_error
         if query_hooks is not None:
@@ -89,7 +92,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
                 return state  # type: ignore[no-any-return]  # as above
             state = state.outer
         state = BlockState(self._key, current)
-        beliefs.set(state)
+        if not is_collecting():
+            put(beliefs, state)
         return state
 
     @_state.setter
@@ -171,14 +175,14 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
 
     def set_time_zone(self, timezone: str) -> None:
         """Use *timezone* in the statements of this object: a part of their prefix, it stays on no connection."""
-        self.wire.prefix = Prefix.of(self.schema, extensions=self._extensions, time_zone=timezone)
+        self.wire.prefix = self._prefix(time_zone=timezone)
 
     # Statements.
 
     def get_sql_context(self, **context_options: Any) -> Any:
         if context_options:  # Whoever has options of their own gets peewee's own rendering of them.
             return super().get_sql_context(**context_options)
-        # peewee asks itself for the same eleven options at each query.
+        # peewee asks itself for the same options at each query.
         if self._sql_options is None:
             self._sql_options = self.get_context_options()
         return Rendering(self._sql_options, self.pin)
@@ -255,6 +259,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         lease = lease_of(self.wire.key)
         if lease is None or not lease.session:
             refuse(text, in_transaction=lease is not None)
+            if self.pool.pooled:
+                refuse_hidden_end(text)
         return text
 
     @contextlib.contextmanager
@@ -320,7 +326,7 @@ class TenantDatabase(SchemaDatabase):
     def __init__(self, pool: Pool, tenant: Tenant, **options: Any) -> None:
         super().__init__(pool, tenant.schema, **options)
         self.tenant = tenant
-        self.pin = Pin(pool, tenant.id, tenant.epoch)
+        self.pin = Pin(pool.family, tenant.id, tenant.epoch)
 
 
 class SharedDatabase(SchemaDatabase):

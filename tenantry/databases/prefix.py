@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tenantry.naming import SchemaName, quoted, quoted_text
+from tenantry.naming import RoleName, SchemaName, TenantId, quoted, quoted_text
+
+LOGIN = RoleName("none")  # PostgreSQL's word for the role that has logged in.
+TENANT = "tenantry.tenant"  # The setting by which policies know the tenant.
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,24 @@ class Prefix:
         return f"BEGIN;DISCARD TEMP;COMMIT;{verb};{self.inside}"
 
     @classmethod
-    def of(cls, schema: SchemaName, *, extensions: SchemaName | None = None, time_zone: str | None = None) -> Prefix:
-        """Render the prefix of *schema*; the *extensions* schema joins the path."""
+    def of(
+        cls,
+        schema: SchemaName,
+        *,
+        extensions: SchemaName | None = None,
+        role: RoleName | None = None,
+        tenant: TenantId | None = None,
+        time_zone: str | None = None,
+    ) -> Prefix:
+        """Render the prefix of *schema*; the *extensions* schema joins the path. Statements run as *role*, and policies
+        are told of *tenant*.
+        """
         names = [quoted(schema), "pg_catalog", *([quoted(extensions)] if extensions else []), "pg_temp"]
         settings = [
             f"search_path TO {', '.join(names)}",
             *([f"TIME ZONE {quoted_text(time_zone)}"] if time_zone else []),
+            *([f"{TENANT} TO {quoted_text(tenant)}"] if tenant else []),
+            *([f"ROLE {quoted(role)}"] if role else []),
         ]
         local = "".join(f"SET LOCAL {setting};" for setting in settings).replace("%", "%%")
         lasting = "".join(f"SET {setting};" for setting in settings).replace("%", "%%")

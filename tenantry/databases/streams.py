@@ -100,7 +100,7 @@ class ServerCursor:
         if not self._is_lent():
             return
         try:
-            self._connection.cursor().execute("COMMIT")
+            self._connection.cursor().execute(self._connection.ending("COMMIT"), ())
         except psycopg2.Error:
             self._wire.pool.discard(self._connection)
             if self._ended:  # Given up half-read, nobody waits for the answer: this may be a generator's end.

@@ -23,6 +23,15 @@ _STAYS = re.compile(
     r"declare\b.*\bwith\s+hold\b)",
     re.IGNORECASE | re.DOTALL,
 )
+_BEGINS = re.compile(_BLANK + r"(?:begin|start\s+transaction)\b", re.IGNORECASE)
+_END = (
+    r"(?:(?:commit|rollback|abort)\b(?!\s+(?:(?:work|transaction)\s+)?to\b)(?!\s+prepared\b)"
+    r"(?!\s+(?:(?:work|transaction)\s+)?and\s+chain\b)|prepare\s+transaction\b)"
+)
+_ENDS = re.compile(_BLANK + rf"(?:{_END}|end\b)[^;]*" + _BLANK + r"\Z", re.IGNORECASE | re.DOTALL)
+_HIDDEN_END = re.compile(r"(?:^|;)\s*" + _END, re.IGNORECASE)
+# What is no statement of the text: comments, strings, and the bodies of functions.
+_INSIDE = re.compile(r"--[^\n]*|/\*.*?\*/|'[^']*'|(\$\w*\$).*?\1", re.DOTALL)
 _TEMPORARY = re.compile(_BLANK + r"create\s+(?:(?:local|global)\s+)?temp(?:orary)?\b", re.IGNORECASE | re.DOTALL)
 
 # Words that stand before a parenthesis in what peewee renders, and leave nothing on a connection: SQL's own, types, and
@@ -76,6 +85,30 @@ def refuse(sql: str, *, in_transaction: bool) -> None:
             "this was not sent, for it would stay on a connection that other tenants use, where it is wiped before the "
             f"next use: {_shortened(sql)!r}. Say SET LOCAL, or make the temporary table, inside db.atomic(); or run it "
             "in `with db.session():`"
+        )
+
+
+def begins_transaction(sql: str) -> bool:
+    """Say whether raw SQL begins a transaction that it does not end."""
+    return bool(_BEGINS.match(sql))
+
+
+def ends_transaction(sql: str) -> bool:
+    """Say whether raw SQL is a COMMIT or ROLLBACK, in any of their spellings, and nothing else."""
+    return bool(_ENDS.match(sql))
+
+
+def refuse_hidden_end(sql: str) -> None:
+    """Refuse raw SQL that ends its transaction among other statements: behind a pooler the backend it ran on may be
+    another's before anything could be scrubbed from it.
+
+    Raises:
+        SessionRequired: it does.
+    """
+    if _HIDDEN_END.search(_INSIDE.sub(" ", sql)) and not ends_transaction(sql):
+        raise SessionRequired(
+            "this was not sent, for it ends its transaction among other statements, and a pooler in transaction mode "
+            f"could lend the backend to others as it leaves it: {_shortened(sql)!r}. Send the COMMIT by itself"
         )
 
 

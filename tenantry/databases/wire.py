@@ -14,9 +14,10 @@ from typing import Any
 
 import psycopg2
 
-from tenantry.context import Lease, lease_of, nothing_open, open_leases
+from tenantry.context import Lease, is_alone, lease_of, open_leases
 from tenantry.databases.prefix import Prefix
 from tenantry.databases.rows import Row, Rows
+from tenantry.databases.texts import begins_transaction, ends_transaction
 from tenantry.errors import ConnectionLost, SessionRequired
 from tenantry.naming import SchemaName
 from tenantry.pool import IDLE, UNKNOWN, Connection, Pool
@@ -52,14 +53,18 @@ class Wire:
             TransactionElsewhere: the context carries a transaction of another thread, task or process.
         """
         lease = lease_of(self.key)
+        if marks and lease is None and self.pool.pooled and not begins_transaction(sql):
+            return self._run_pooled(sql, params, patient, send)
         connection = lease.connection if lease is not None else None
         fresh = connection is None
         if connection is None:
-            connection = self.pool.take(self.schema) if patient and nothing_open() else self.take(patient=patient)
+            connection = self.pool.take(self.schema) if patient and is_alone(lease) else self.take(patient=patient)
         head = self.prefix.alone if lease is None and not connection.marked else self._head(lease, connection, fresh)
         marked = marks or (connection.marked and not fresh)
         try:
             connection.marked |= marks  # Before it is sent: a statement that fails keeps the advisory lock it took.
+            if marks and connection.pooled and ends_transaction(sql):
+                sql = connection.ending(sql)
             cursor = connection.cursor()
             if send is None:
                 cursor.execute(head + sql, params)
@@ -74,6 +79,17 @@ class Wire:
             self.pool.give(connection)
         else:
             self._settle(lease, connection)
+        return rows
+
+    def _run_pooled(self, sql: str, params: Any, patient: bool, send: Send | None) -> Rows:
+        """Run what may leave traces on a backend behind a pooler: in a transaction, for its end scrubs that backend."""
+        self.begin(None)
+        try:
+            rows = self.run(sql, params, marks=True, patient=patient, send=send)
+            self.end("COMMIT")
+        except BaseException:
+            self.end("ROLLBACK")
+            raise
         return rows
 
     # What begins and ends transactions. These verbs have a way of their own: they are never recognised in the text of a
@@ -107,7 +123,7 @@ class Wire:
             return
         try:
             if connection.get_transaction_status() != IDLE and (verb == "COMMIT" or not connection.closed):
-                self.converse(connection, verb)
+                self.converse(connection, connection.ending(verb))
         except ConnectionLost:
             if verb == "COMMIT":  # Dead is rolled back, and then the block's own error is what counts.
                 raise
@@ -178,10 +194,15 @@ class Wire:
         """Keep one connection until :meth:`close_session`, on which statements are sent as they are.
 
         Raises:
-            SessionRequired: a transaction is open here.
+            SessionRequired: a transaction is open here, or a pooler in transaction mode stands before the server.
         """
         if lease_of(self.key) is not None:
             raise SessionRequired("a session cannot begin inside a transaction or another session of the same schema")
+        if self.pool.pooled:
+            raise SessionRequired(
+                "no session can be kept through a pooler in transaction mode, which may run each statement on another "
+                "backend: use an engine whose url leads to the server itself"
+            )
         connection = self.take()
         lease = Lease(self.key, session=True)
         lease.connection = connection
@@ -224,7 +245,8 @@ class Wire:
         return self.pool.take(self.schema, patient=patient and not in_transaction, nested=bool(held))
 
     def _is_ours(self, connection: Connection) -> bool:
-        return connection.loan is not None and connection.loan.pool is self.pool
+        pool = None if connection.loan is None else connection.loan.pool
+        return pool is not None and pool.family is self.pool.family
 
     def _head(self, lease: Lease | None, connection: Connection, fresh: bool) -> str:
         scrub = connection.scrub if fresh and connection.marked else ""

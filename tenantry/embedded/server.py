@@ -12,10 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psycopg2
+
 from tenantry.embedded import cluster, locks
 from tenantry.embedded.home import Home, ephemerals, look, new_ephemeral, open_control, settle
 from tenantry.embedded.place import VERSIONS, Place
-from tenantry.embedded.postmaster import Running, living, running, set_up
+from tenantry.embedded.postmaster import ROLE, Running, living, running, set_up
 from tenantry.errors import ConfigError, EmbeddedFailed, TenantryError
 
 _TURN_S = 180.0  # Longer than another process takes to make a cluster, to start it, and to give up.
@@ -65,6 +67,15 @@ class Server:
     def pid(self) -> int:
         """The process id of the server, as it was when this share began."""
         return self._running.pid
+
+    def let_make_roles(self) -> None:
+        """Let the applications' role make roles, for a role per tenant."""
+        connection = psycopg2.connect(self.admin_url)
+        try:
+            connection.autocommit = True
+            connection.cursor().execute(f"ALTER ROLE {ROLE} CREATEROLE")
+        finally:
+            connection.close()
 
     def stop(self) -> None:
         """Give the share back, and stop the server if it was the last. Done once; never by a forked child.

@@ -17,6 +17,7 @@ except ImportError as missing:
     raise ImportError("tenantry.integrations.bottle needs bottle: pip install 'tenantry[bottle]'") from missing
 
 from tenantry.app import Tenantry
+from tenantry.context import go_on
 from tenantry.errors import (
     CatalogUnavailable,
     ConfigError,
@@ -291,6 +292,6 @@ class _Stream:
         entered, context = self._entered, self._context.copy() if self._entered else self._context
         self._entered = True
         try:
-            return context.run(step, *args)
+            return context.run(go_on, step, *args)
         finally:
             self._entered = entered

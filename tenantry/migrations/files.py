@@ -66,12 +66,13 @@ def read_folder(path: str | Path) -> tuple[MigrationFile, ...]:
     return tuple(files[number] for number in sorted(files))
 
 
-def new_file(folder: str | Path, name: str, text: str = "") -> Path:
+def new_file(folder: str | Path, name: str, *, text: str = "") -> Path:
     """Write the next migration of a *folder*, which is made if it is not there, and return its path.
 
     Raises:
         InvalidName: *name* has something else than ``a-z``, ``0-9`` and ``_``.
         InvalidMigrationFile: see :func:`read_folder`.
+        FileExistsError: somebody else has written the same name meanwhile, or *folder* is a file.
     """
     if not _WORDS.fullmatch(name):
         raise InvalidName(name, "is not the name of a migration: it may have a-z, 0-9 and '_', such as add_invoices")

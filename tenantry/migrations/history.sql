@@ -1,4 +1,8 @@
 -- What was done to which schema. Types are qualified too: a tenant's schema is first on the path when this runs.
+-- Locking a table takes in what was committed while the lock in front of this was waited for: a session that once found
+-- no such schema would still believe so.
+SELECT FROM pg_catalog.pg_namespace LIMIT 0;
+
 CREATE SCHEMA IF NOT EXISTS tenantry;
 
 -- One row for a schema: "is anything pending?" is one query for all of a server.

@@ -17,7 +17,7 @@ from tenantry.migrations.plan import Plan, plan, version_of
 class SchemaState(enum.Enum):
     """How far one schema is."""
 
-    UP_TO_DATE = "up to date"  # Or ahead: a newer process has been here.
+    UP_TO_DATE = "up_to_date"  # Or ahead: a newer process has been here.
     BEHIND = "behind"
     EDITED = "edited"  # A file was changed after it was applied.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 
 from tenantry.errors import ServerError
 
@@ -32,6 +33,12 @@ class PoolFigures:
     recycled: int
     waits: int
     timeouts: int
+
+
+def total(figures: Iterable[PoolFigures]) -> PoolFigures:
+    """Add up the *figures* of several pools."""
+    nothing = PoolFigures(0, 0, 0, 0, 0, 0, 0, 0, 0)
+    return PoolFigures(*map(sum, zip(*map(astuple, [nothing, *figures]), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

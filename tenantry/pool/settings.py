@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from tenantry.errors import ConfigError
 
+# In "transaction" mode a pooler lends a backend for a transaction only. "session" stands for a pooler in session mode,
+# and for none: a connection is a backend. "auto" is to look.
+POOLERS = ("auto", "session", "transaction")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
@@ -23,13 +27,19 @@ class PoolSettings:
     # The longest wait before the second attempt; doubled for each further one. A random part of it is waited.
     backoff_s: float = 0.2
     allow_default_path: bool = False
+    pooler: str = "auto"  # What stands between: see POOLERS.
+    tenant_share: int | None = None  # The most connections that one schema may hold at a time.
+    uncapped: frozenset[str] = frozenset({""})  # Schemas that belong to no tenant: the share is not theirs.
 
     def __post_init__(self) -> None:
-        for name in ("size", "tenants_per_connection", "connect_attempts"):
+        counts = "size", "tenants_per_connection", "connect_attempts"
+        for name in counts if self.tenant_share is None else (*counts, "tenant_share"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ConfigError(
                     f"pool setting {name}={getattr(self, name)!r}: it must be a whole number of at least 1"
                 )
+        if self.pooler not in POOLERS:
+            raise ConfigError(f"pool setting pooler={self.pooler!r}: it must be one of {', '.join(POOLERS)}")
         for name in ("wait_s", "ask_after_s", "idle_s", "backoff_s"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"pool setting {name}={getattr(self, name)!r}: a time in seconds cannot be negative")

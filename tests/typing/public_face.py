@@ -17,6 +17,9 @@ Tenant("acme", "t_acme")  # type: ignore[arg-type]  # pyright: ignore[reportArgu
 Tenantry(pool_sise=4)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Tenantry(pool_size="4")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
+Tenantry(pool="per-tenant", roles=True, tenant_password=lambda role: role)
+Tenantry(pool="per_tenant")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
 assert_type(tenants.current, Tenant)
 assert_type(tenants.current_or_none, Tenant | None)
 assert_type(tenants["acme"], Tenant)

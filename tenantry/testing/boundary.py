@@ -1,0 +1,137 @@
+"""What may be touched for a tenant, its own tables and those of shared models, and what PostgreSQL says of both."""
+
+# peewee's stubs leave out its private names.
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import peewee
+
+from tenantry import SharedModel, Tenant, TenantModel, Tenantry
+from tenantry.binding import BoundDatabase
+from tenantry.naming import SchemaName
+
+Model = type[peewee.Model]
+
+
+class Relation(NamedTuple):
+    """A table, view or sequence. A sequence goes with the *table* that owns it."""
+
+    schema: str
+    name: str
+    table: str
+    of_extension: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+# Indexes and TOAST tables are left out: their tables are touched as well.
+NAMES = """
+    SELECT c.oid, n.nspname, c.relname, COALESCE(owner.relname, c.relname), EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS e
+        WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.objid = c.oid AND e.deptype = 'e')
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    LEFT JOIN pg_catalog.pg_depend AS d ON c.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND d.objid = c.oid AND d.refclassid = d.classid AND d.deptype IN ('a', 'i')
+    LEFT JOIN pg_catalog.pg_class AS owner ON owner.oid = d.refobjid
+    WHERE c.oid = ANY (%s::pg_catalog.oid[]) AND c.relkind NOT IN ('i', 'I', 't')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Between what a tenant may touch and what it may not."""
+
+    own: SchemaName
+    shared: frozenset[tuple[str, str]]  # Schema and table.
+
+    @classmethod
+    def of(cls, tenants: Tenantry, tenant: Tenant, shared_tables: Iterable[str] = ()) -> Self:
+        """Return that of *tenant*. *shared_tables*, as ``schema.table``, are shared without a model."""
+        models = [each._meta for each in models_of(tenants) if issubclass(each, SharedModel)]
+        named = [tuple(each.partition(".")[::2]) for each in shared_tables]
+        # What stands in a tenant's schema is the tenant's, whatever a model says.
+        schemas = {each.schema for each in tenants}
+        shared = {(schema, table) for schema, table in [*((m.schema, m.table_name) for m in models), *named]}
+        return cls(tenant.schema, frozenset((schema, table) for schema, table in shared if schema not in schemas))
+
+    def admits(self, relation: Relation) -> bool:
+        """Say whether *relation* may be touched."""
+        return (
+            relation.schema == self.own
+            or relation.of_extension
+            or is_of_server(relation.schema)
+            or (relation.schema, relation.table) in self.shared
+        )
+
+    def knows(self, schema: str) -> bool:
+        """Say whether things of *schema* that are no tables (functions, types) may be used."""
+        return schema == self.own or is_of_server(schema) or schema in {shared for shared, _ in self.shared}
+
+
+def is_of_server(schema: str) -> bool:
+    return schema.startswith("pg_") or schema == "information_schema"
+
+
+def models_of(tenants: Tenantry) -> list[Model]:
+    """Find the models of the process whose database is whoever is bound; peewee's own can be made with it as well."""
+    found = []
+    for model in dict.fromkeys(_below(peewee.Model)):  # One that has several bases is met several times.
+        database = model._meta.database
+        if type(database) is BoundDatabase and database.engine in (None, tenants) and model not in _BASES:
+            found.append(model)
+    return found
+
+
+_BASES = (TenantModel, SharedModel)
+
+
+def _below(model: Any) -> Iterator[Any]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+class Outside:
+    """A connection outside the pool, which sees what is committed, and who has locked what.
+
+    Every relation that a statement names is locked until its transaction or savepoint ends, by the parser, the rewriter
+    (tables behind views) and the executor (what triggers, foreign keys, defaults and functions touch) alike.
+    """
+
+    def __init__(self, tenants: Tenantry) -> None:
+        self._connection = tenants.parts.pool.address.connect()
+        self._names: dict[int, Relation | None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+
+    def ask(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, all of whose names are qualified."""
+        cursor = self._connection.cursor()
+        cursor.execute(sql, params or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def locked_by(self, pid: int) -> set[int]:
+        """Return the oids of all relations that the backend *pid* holds locks on."""
+        rows = self.ask(
+            "SELECT relation FROM pg_catalog.pg_locks WHERE pid = %s AND locktype = 'relation' AND database = "
+            "(SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())",
+            pid,
+        )
+        return {oid for (oid,) in rows}
+
+    def relations(self, oids: Iterable[int]) -> dict[int, Relation]:
+        """Name those of *oids* that are committed."""
+        new = [oid for oid in oids if oid not in self._names]
+        if new:
+            self._names |= {oid: Relation(*row) for oid, *row in self.ask(NAMES, new)}
+        return {oid: found for oid in oids if (found := self._names.get(oid)) is not None}

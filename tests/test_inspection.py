@@ -1,0 +1,140 @@
+"""What in the database itself leads out of a tenant is found, and what does not is left alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tenantry.inspection import Danger, inspect
+
+TENANTS = ("t_acme", "t_globex", "t_initech")
+
+
+@pytest.fixture
+def found(shop, sql):
+    """Run SQL as a superuser, and return what is found then: the schema, the object and what it refers to."""
+
+    def run(text="", *, danger=None, extensions=None):
+        if text:
+            sql(text)
+        findings = inspect(sql, TENANTS, ["public"], extensions=extensions)
+        return [(f.schema, f.what, f.to) for f in findings if danger is None or f.danger is danger]
+
+    yield run
+    sql("DROP FUNCTION IF EXISTS public.notes; DROP SCHEMA IF EXISTS ext CASCADE")
+
+
+@pytest.fixture
+def extension(sql):
+    """An extension that the server has, with a type of the same name: which ones there are depends on who built it."""
+    name = next(name for (name,) in sql("SELECT name FROM pg_available_extensions") if name in ("citext", "vector"))
+    yield name
+    sql(f"DROP EXTENSION IF EXISTS {name} CASCADE")
+
+
+def test_tenants_whose_tables_refer_to_their_own_and_to_shared_ones_are_clean(found):
+    assert found() == []
+
+
+def test_t21d_a_foreign_key_into_another_tenant_is_found(found):
+    added = "ALTER TABLE t_globex.invoice ADD other int REFERENCES t_acme.customer"
+    assert found(added) == [("t_globex", "constraint invoice_other_fkey of invoice", "t_acme.customer")]
+
+
+def test_t21_a_default_that_was_cloned_with_another_tenants_sequence_is_found(found):
+    cloned = "CREATE TABLE t_globex.copy (LIKE t_acme.customer INCLUDING ALL)"
+    assert found(cloned) == [("t_globex", "the default of copy.id", "t_acme.customer_id_seq")]
+
+
+def test_t20_a_view_of_another_tenants_table_is_found(found):
+    made = "CREATE VIEW t_globex.all_notes WITH (security_invoker) AS SELECT note FROM t_acme.invoice"
+    assert found(made, danger=Danger.LEAVES) == [("t_globex", "view all_notes", "t_acme.invoice")]
+
+
+def test_t20_a_function_whose_body_was_bound_to_another_tenant_is_found(found):
+    made = "CREATE FUNCTION t_globex.n() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM t_acme.invoice; END"
+    assert found(made) == [("t_globex", "function n", "t_acme.invoice")]
+
+
+def test_t20e_a_trigger_that_runs_another_tenants_function_is_found(found):
+    made = """
+        CREATE FUNCTION t_acme.audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+        CREATE TRIGGER audit BEFORE INSERT ON t_globex.invoice FOR EACH ROW EXECUTE FUNCTION t_acme.audit()
+    """
+    assert found(made) == [("t_globex", "trigger audit of invoice", "t_acme.audit")]
+
+
+@pytest.mark.parametrize(
+    ("made", "what", "to"),
+    [
+        ("CREATE TABLE t_globex.child () INHERITS (t_acme.invoice)", "table child", "t_acme.invoice"),
+        (
+            "CREATE TYPE t_acme.mood AS ENUM ('calm'); ALTER TABLE t_globex.invoice ADD mood t_acme.mood",
+            "table invoice",
+            "t_acme.mood",
+        ),
+        (
+            "CREATE POLICY p ON t_globex.invoice USING (id IN (SELECT id FROM t_acme.invoice))",
+            "policy p of invoice",
+            "t_acme.invoice",
+        ),
+    ],
+    ids=["inheritance", "type", "policy"],
+)
+def test_whatever_else_refers_to_another_tenant_is_found(found, made, what, to):
+    assert ("t_globex", what, to) in found(made)
+
+
+def test_a_shared_table_that_refers_to_a_tenants_is_found(found, sql):
+    sql("ALTER TABLE public.plan ADD best int REFERENCES t_acme.customer")
+    assert found() == [("public", "constraint plan_best_fkey of plan", "t_acme.customer")]
+
+
+def test_t27_a_function_with_its_owners_rights_must_have_a_path_of_its_own(found, sql):
+    made = "CREATE FUNCTION t_acme.total() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"
+    assert found(made, danger=Danger.DEFINER) == [("t_acme", "function total", "")]
+    sql(next(each.cure for each in inspect(sql, TENANTS, ["public"])))
+    assert found() == []
+
+
+def test_t20_a_shared_function_that_follows_its_callers_path_is_found(found):
+    body = "'BEGIN RETURN (SELECT count(*) FROM invoice); END'"
+    made = f"CREATE FUNCTION public.notes() RETURNS int LANGUAGE plpgsql AS {body}"
+    assert found(made, danger=Danger.CALLER) == [("public", "function notes", "")]
+    assert found("ALTER FUNCTION public.notes() SET search_path = pg_catalog, pg_temp") == []
+
+
+def test_a_tenants_own_function_may_follow_the_path_which_is_the_tenants(found):
+    body = "'BEGIN RETURN (SELECT count(*) FROM invoice); END'"
+    assert found(f"CREATE FUNCTION t_acme.notes() RETURNS int LANGUAGE plpgsql AS {body}") == []
+
+
+def test_t27b_a_view_that_asks_with_its_owners_rights_is_found_and_cured(found, sql, admin_connection):
+    if admin_connection.server_version < 15_00_00:
+        pytest.skip("PostgreSQL 14 knows no security_invoker")
+    made = "CREATE VIEW t_acme.notes AS SELECT note FROM t_acme.invoice"
+    assert found(made, danger=Danger.OWNER_VIEW) == [("t_acme", "view notes", "")]
+    sql(next(each.cure for each in inspect(sql, TENANTS, ["public"])))
+    assert found() == []
+
+
+def test_an_extension_in_public_is_found_with_the_sql_that_moves_it(found, sql, extension):
+    assert found(f"CREATE EXTENSION {extension} SCHEMA public") == [("public", f"extension {extension}", "")]
+    sql("CREATE SCHEMA ext")
+    sql(inspect(sql, TENANTS, ["public"], extensions="ext")[0].cure)
+    assert found(extensions="ext") == []
+
+
+def test_types_of_the_extensions_schema_may_be_used_when_it_is_known_to_be_that(found, extension):
+    made = f"""
+        CREATE SCHEMA ext; CREATE EXTENSION {extension} SCHEMA ext; ALTER TABLE t_acme.invoice ADD tag ext.{extension}
+    """
+    assert ("t_acme", "table invoice", f"ext.{extension}") in found(made)
+    assert found(extensions="ext") == []
+
+
+def test_a_finding_reads_as_a_sentence(found, sql):
+    sql("ALTER TABLE t_globex.invoice ADD other int REFERENCES t_acme.customer")
+    assert str(inspect(sql, TENANTS, ["public"])[0]) == (
+        "t_globex: constraint invoice_other_fkey of invoice refers to another schema than its own and the shared ones: "
+        "t_acme.customer"
+    )
