@@ -1,0 +1,586 @@
+"""The guards of the library, each with the edit that switches it off and the tests that must notice.
+
+`scripts/mutants` makes each edit in a copy of the package, and runs these tests against it. A mutant that survives is a
+promise that no test keeps. Where one guard stands behind another, both are switched off, in a pair.
+
+An edit replaces a text that stands once in its file: when the library changes there, the mutant fails loudly, and is to
+be written anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MACHINE = "isolation/test_machine.py"
+TASKS = "isolation/test_tasks.py"
+IDS = "isolation/test_ids.py"
+GUARDS = "isolation/test_guards.py"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """In *file*, below `tenantry/`, *old* becomes *new*."""
+
+    file: str
+    old: str
+    new: str = ""
+
+    def make(self, package: Path) -> None:
+        """Change the copy of the library in *package*.
+
+        Raises:
+            LookupError: the text is not there, or more than once.
+        """
+        path = package / self.file
+        text = path.read_text("utf-8")
+        if text.count(self.old) != 1:
+            raise LookupError(f"{self.file} has {text.count(self.old)} times: {self.old!r}")
+        path.write_text(text.replace(self.old, self.new), "utf-8")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A library without a guard, or without two. *tests* are to notice; where these draw programs, in such as have
+    these *operations* among others.
+    """
+
+    name: str
+    tests: str
+    operations: str
+    edits: tuple[Edit, ...]
+
+
+def _mutant(name: str, tests: str, *edits: Edit, operations: str = "") -> Mutant:
+    return Mutant(name, tests, operations, edits)
+
+
+def _machine(name: str, operations: str, *edits: Edit) -> Mutant:
+    return Mutant(name, MACHINE, operations, edits)
+
+
+_SHARED_SERVES = Edit(
+    "binding/proxy.py",
+    "            raise NoTenantBound(described(what), shared=True)",
+    "            pass",
+)
+_LAST_WAS = (
+    Edit("context.py", "def bind(value: Bound) -> Any:", "last: Any = None\n\n\ndef bind(value: Bound) -> Any:"),
+    Edit("context.py", "    _blocks.set((value, ", "    global last\n    last = value\n    _blocks.set((value, "),
+    Edit(
+        "binding/proxy.py",
+        "here: Bound | None = bound()\n",
+        "here = bound() or __import__('tenantry.context').context.last\n",
+    ),
+)
+
+
+def _not_a_context_variable(name: str, base: str) -> Edit:
+    kinds = {"_blocks": '_blocks: ContextVar[_Blocks] = ContextVar("tenantry_blocks", default=None)'}
+    kinds["_lease"] = '_lease: ContextVar[Lease | None] = ContextVar("tenantry_lease", default=None)'
+    made = f"class _Variable{name}({base}):\n    value: Any = None\n    get = lambda self: self.value\n"
+    return Edit(
+        "context.py",
+        kinds[name],
+        f"{made}    set = lambda self, value: self.__setattr__('value', value)\n\n\n{name}: Any = _Variable{name}()",
+    )
+
+
+_NO_DISCARD_BEFORE_STATEMENTS = Edit("databases/prefix.py", 'alone=f"DISCARD TEMP;{local}', 'alone=f"{local}')
+_NO_DISCARD_BEFORE_BLOCKS = Edit("databases/prefix.py", '"BEGIN;DISCARD TEMP;COMMIT;{verb}', '"{verb}')
+_NO_DISCARD_IN_SCRUB = Edit("pool/connection.py", "DISCARD SEQUENCES; DISCARD TEMP; ", "DISCARD SEQUENCES; ")
+_NO_DISCARD = (_NO_DISCARD_BEFORE_STATEMENTS, _NO_DISCARD_BEFORE_BLOCKS, _NO_DISCARD_IN_SCRUB)
+_PG_TEMP_UNLISTED = Edit("databases/prefix.py", ' if extensions else []), "pg_temp"]', " if extensions else [])]")
+_BUILT_ELSEWHERE = Edit("binding/queries.py", "        admit(self, database.pin)\n        if self", "        if self")
+_RENDERED_ELSEWHERE = Edit(
+    "binding/queries.py", "        if pin is not None and pin is not self._pin:\n            admit(self, pin)\n"
+)
+_GIVEN_BACK_OPEN = Edit(
+    "databases/wire.py",
+    "if lease is None and connection.get_transaction_status() == IDLE:\n            self.pool.give",
+    "if lease is None:\n            self.pool.give",
+)
+_TAKEN_BACK_OPEN = Edit("pool/pool.py", "            or connection.get_transaction_status() != IDLE\n")
+_DROP_KEEPS_HISTORY = Edit("provisioning.py", "        forget(database)  # First: it", "        # First: it")
+_CREATE_KEEPS_HISTORY = Edit("provisioning.py", "        forget(database)\n        with _to", "        with _to")
+
+
+def _without(scrub: str) -> Edit:
+    return Edit("pool/connection.py", scrub)
+
+
+MUTANTS = (
+    # What is bound.
+    _machine(
+        "a block stays bound when it ends",
+        "touch_without_tenant",
+        Edit("context.py", "(_without(blocks, value))", "(blocks)"),
+    ),
+    _machine(
+        "a block that ends unbinds those around it", "", Edit("context.py", "(_without(blocks, value))", "(None)")
+    ),
+    _machine(
+        "an error leaves the block bound",
+        "touch_without_tenant",
+        Edit(
+            "app/use.py",
+            "        unbind(here, believed)",
+            "        if kind is None:\n            unbind(here, believed)",
+        ),
+    ),
+    _machine(
+        "an inner block keeps the outer tenant's database",
+        "",
+        Edit(
+            "app/engine.py",
+            "return Bound(self, found, database, values)",
+            "return Bound(self, found, self._bound().database if self._bound() else database, values)",
+        ),
+    ),
+    _machine(
+        "a block that ends out of order unbinds another",
+        "leave_out_of_order",
+        Edit("context.py", "(_without(blocks, value))", "(blocks and blocks[1])"),
+    ),
+    _machine("what is bound is the whole process's", "start_thread", _not_a_context_variable("_blocks", "object")),
+    _mutant("what is bound is the thread's", TASKS, _not_a_context_variable("_blocks", "threading.local")),
+    _machine("the shared schema serves for a tenant", "enter_shared touch_without_tenant", _SHARED_SERVES),
+    _machine("where nothing is bound, the last one is", "touch_without_tenant", *_LAST_WAS),
+    _mutant(
+        "another engine's tenant serves",
+        "test_binding.py",
+        Edit("binding/proxy.py", " or (self.engine is not None and here.engine is not self.engine):", ":"),
+    ),
+    _machine(
+        "a generator's block is its consumer's",
+        "start_generator touch_without_tenant",
+        Edit("binding/proxy.py", "if here is not None and here.frame is not None and here.is_suspended:", "if False:"),
+    ),
+    _machine(
+        "wrap() takes nothing along",
+        "take_along",
+        Edit("app/carry.py", "context.copy().run(function, *args", "function(*args"),
+    ),
+    _machine("the executor takes nothing along", "take_along", Edit("app/carry.py", "submit(wrap(fn)", "submit(fn")),
+    _machine(
+        "a stream steps where it is asked",
+        "start_stream use_held",
+        Edit("app/carry.py", "self._context.run(next, self._rows)", "next(self._rows)"),
+    ),
+    # The path of a statement.
+    _machine(
+        "public is on the path",
+        "read_what_it_lacks",
+        Edit("databases/prefix.py", '[quoted(schema), "pg_catalog",', '[quoted(schema), "pg_catalog", "public",'),
+    ),
+    _machine(
+        "the path is set for the session",
+        "",
+        Edit("databases/prefix.py", 'f"SET LOCAL {setting};"', 'f"SET {setting};"'),
+    ),
+    _machine(
+        "only the first statement of a transaction has the path",
+        "begin leave_traces",
+        Edit("databases/wire.py", "else waiting + self.prefix.inside", "else waiting"),
+    ),
+    _machine(
+        "a rollback to a savepoint has the path",
+        "begin fail",
+        Edit("databases/wire.py", "(connection, waiting + verb)", "(connection, waiting + self.prefix.inside + verb)"),
+    ),
+    _machine(
+        "verbs are recognised by their text",
+        "raw_transaction",
+        Edit(
+            "databases/wire.py",
+            "        marked = marks or (",
+            '        head = head if not re.match("(?i)begin|commit|rollback|savepoint|release", sql) else ""\n'
+            "        marked = marks or (",
+        ),
+    ),
+    _machine("pg_temp is not on the path", "begin leave_traces", _PG_TEMP_UNLISTED),
+    _machine("temporary tables are discarded by nothing", "leave_traces look_at_connections", *_NO_DISCARD),
+    _machine(
+        "temporary tables are not discarded, and come first", "leave_traces read", _PG_TEMP_UNLISTED, *_NO_DISCARD
+    ),
+    _mutant("a statement does not discard temporary tables", GUARDS, _NO_DISCARD_BEFORE_STATEMENTS),
+    _mutant("a transaction does not discard temporary tables", GUARDS, _NO_DISCARD_BEFORE_BLOCKS),
+    _mutant(
+        "a percent sign in a schema's name is not doubled",
+        IDS,
+        Edit(
+            "databases/prefix.py",
+            '"".join(f"SET LOCAL {setting};" for setting in settings).replace("%", "%%")',
+            '"".join(f"SET LOCAL {setting};" for setting in settings)',
+        ),
+    ),
+    _mutant(
+        "a quote in a schema's name is not doubled",
+        IDS,
+        Edit("naming.py", """'"' + name.replace('"', '""') + '"'""", """'"' + name + '"'"""),
+    ),
+    # What is left on a connection.
+    _machine(
+        "nothing is scrubbed",
+        "leave_traces look_at_connections",
+        Edit("databases/wire.py", 'connection.scrub if fresh and connection.marked else ""', '""'),
+    ),
+    _machine(
+        "raw SQL marks no connection",
+        "leave_traces",
+        Edit("databases/texts.py", "return not _PLAIN.match(sql) or may_leave_traces(sql, params)", "return False"),
+    ),
+    _machine(
+        "a function that is called marks no connection",
+        "leave_traces",
+        Edit("databases/texts.py", "any(word.lower() not in _HARMLESS for word in _CALLED.findall(sql))", "False"),
+    ),
+    _machine(
+        "a statement that fails marks no connection",
+        "fail",
+        Edit("databases/wire.py", "            connection.marked |= marks  # Before", "            # Before"),
+    ),
+    _machine(
+        "a mark is forgotten in its transaction",
+        "begin leave_traces",
+        Edit("databases/wire.py", "marks or (connection.marked and not fresh)", "marks"),
+    ),
+    _machine("settings are not scrubbed", "leave_traces look_at_connections", _without("RESET ALL; ")),
+    _machine(
+        "roles are not scrubbed", "leave_traces look_at_connections", _without("SET SESSION AUTHORIZATION DEFAULT; ")
+    ),
+    _machine("prepared statements are not scrubbed", "leave_traces look_at_connections", _without("DEALLOCATE ALL; ")),
+    _machine("held cursors are not scrubbed", "leave_traces look_at_connections", _without("CLOSE ALL; ")),
+    _machine("channels are not scrubbed", "leave_traces look_at_connections", _without("UNLISTEN *; ")),
+    _machine(
+        "advisory locks are not scrubbed",
+        "leave_traces look_at_connections",
+        _without("SELECT pg_catalog.pg_advisory_unlock_all(); "),
+    ),
+    _machine(
+        "a session is not scrubbed",
+        "session",
+        Edit("databases/wire.py", "            connection.cursor().execute(connection.scrub)\n"),
+    ),
+    _machine(
+        "what would stay is not refused",
+        "ask_for_what_would_stay",
+        Edit("databases/texts.py", "    if what:\n", "    if False:\n"),
+    ),
+    _mutant(
+        "notifications stay for the next",
+        "test_transactions.py",
+        Edit("pool/pool.py", "del connection.notices[:], connection.notifies[:]", "pass"),
+        Edit(
+            "databases/wire.py",
+            "        if not lease.session:\n            del connection.notifies[:]",
+            "        if not lease.session:\n            pass",
+        ),
+        Edit(
+            "databases/wire.py",
+            "        del connection.notifies[:]\n        connection.expose()",
+            "        connection.expose()",
+        ),
+    ),
+    _mutant(
+        "what the driver keeps stays for the next",
+        "test_transactions.py",
+        Edit("pool/pool.py", "connection.exposed and _is_changed(connection)", "False"),
+    ),
+    _mutant(
+        "an encoding stays for the next",
+        "test_statements.py",
+        Edit("pool/pool.py", "\n            or (connection.marked and not connection.is_understood())"),
+    ),
+    _mutant(
+        "a role with a path of its own is taken",
+        "test_pool.py",
+        Edit("pool/connection.py", """if path not in ("", '""') and not""", "if False and not"),
+    ),
+    # Transactions.
+    _mutant(
+        "transactions are the thread's", TASKS, _not_a_context_variable("_lease", "threading.local"), operations="begin"
+    ),
+    _machine(
+        "a transaction is whoever's carries it",
+        "begin take_along",
+        Edit(
+            "context.py",
+            "            if not lease.owner.is_here():\n                raise",
+            "            if False:\n                raise",
+        ),
+    ),
+    _machine(
+        "a first message that fails takes the transaction along",
+        "begin fail",
+        Edit(
+            "databases/wire.py",
+            "if status == IDLE and lease is not None and begins and _is_of_server(error):",
+            "if False:",
+        ),
+    ),
+    _machine(
+        "a transaction goes on when its connection has died",
+        "begin lose_connection",
+        Edit(
+            "databases/wire.py",
+            "            lease.connection = connection\n            lease.waiting.clear()\n        if died",
+            "            lease.connection = None if died else connection\n            lease.waiting.clear()\n        if died",
+        ),
+    ),
+    _machine(
+        "a commit that was lost is not told",
+        "begin lose_connection",
+        Edit("databases/wire.py", 'if verb == "COMMIT":  # Dead', 'if verb == "":  # Dead'),
+    ),
+    _machine(
+        "another tenant is entered in a transaction",
+        "begin",
+        Edit("app/engine.py", "if not beside_transaction and not nothing_open():", "if False:"),
+    ),
+    _machine(
+        "a tenant is dropped in another's transaction",
+        "begin provision_in_transaction",
+        Edit("app/engine.py", "        self._refuse_beside_transaction(tenant.id)\n"),
+    ),
+    _machine(
+        "a transaction is left open by its block",
+        "leave_transaction_open",
+        Edit("app/use.py", "if not nothing_open() and own_lease(here.key) not in (None, lease):", "if False:"),
+    ),
+    _mutant(
+        "who holds a connection waits for another",
+        "test_transactions.py",
+        Edit("databases/wire.py", "patient=patient and not in_transaction", "patient=patient"),
+    ),
+    _mutant("a connection in a raw transaction is given back", "test_transactions.py", _GIVEN_BACK_OPEN),
+    _mutant(
+        "a connection in a raw transaction is lent to the next",
+        "test_transactions.py",
+        _GIVEN_BACK_OPEN,
+        _TAKEN_BACK_OPEN,
+    ),
+    _mutant("a connection in a transaction is lent to the next", GUARDS, _TAKEN_BACK_OPEN),
+    _mutant(
+        "a cursor reads on a connection that is somebody else's",
+        "test_statements.py",
+        Edit(
+            "databases/streams.py",
+            "return loan is self._loan and loan is not None and loan.pool is not None",
+            "return True",
+        ),
+    ),
+    _mutant(
+        "a forked child uses its parent's connections",
+        "test_pool.py",
+        Edit("pool/pool.py", "        renew_after_fork(self)\n"),
+    ),
+    # Rows, queries and results.
+    _machine("a query runs where it was not built", "hold use_held", _BUILT_ELSEWHERE, _RENDERED_ELSEWHERE),
+    _machine("a query is taken along when it is run", "hold use_held", _BUILT_ELSEWHERE),
+    _machine("a query is part of one that was built elsewhere", "hold use_held", _RENDERED_ELSEWHERE),
+    _machine(
+        "a query of nobody's keeps its rows",
+        "hold_what_is_nobodys use_held",
+        Edit(
+            "binding/queries.py",
+            "        if self._pin is not database.pin:\n            own",
+            "        if False:\n            own",
+        ),
+    ),
+    _machine(
+        "an iterator goes on elsewhere",
+        "hold use_held",
+        Edit(
+            "binding/queries.py",
+            "        if blocks is not None and blocks[0].pin is not self._pin:\n",
+            "        if False:\n",
+        ),
+    ),
+    _machine(
+        "a result is read elsewhere",
+        "hold use_held",
+        Edit(
+            "binding/queries.py",
+            "        admit_here(self)\n        return self._rows[index]",
+            "        return self._rows[index]",
+        ),
+    ),
+    _machine(
+        "a result is counted elsewhere",
+        "hold use_held",
+        Edit(
+            "binding/queries.py",
+            "        admit_here(self)\n        return len(self._rows)",
+            "        return len(self._rows)",
+        ),
+    ),
+    _machine(
+        "a row is saved elsewhere",
+        "hold use_held",
+        Edit("binding/models.py", "        admit_here(self)\n        saved", "        saved"),
+    ),
+    _machine(
+        "a row is deleted elsewhere",
+        "hold use_held",
+        Edit(
+            "binding/models.py",
+            "        admit_here(self)\n        return super().delete_instance",
+            "        return super().delete_instance",
+        ),
+    ),
+    _machine(
+        "rows are written elsewhere in bulk",
+        "hold use_held",
+        Edit("binding/models.py", "    for row in rows:\n        admit_here(row)\n", ""),
+    ),
+    _machine(
+        "a foreign key is followed elsewhere",
+        "create_with_author use_held",
+        Edit("binding/foreign_keys.py", "        if row is not None:\n            admit_here(row)\n"),
+    ),
+    _machine(
+        "a backref is followed elsewhere",
+        "create_with_author use_held",
+        Edit(
+            "binding/relations.py", "            admit_here(row)\n            # The key is", "            # The key is"
+        ),
+        Edit(
+            "binding/relations.py",
+            "found._pin = row._pin\n        return found\n\n\nclass _Many",
+            "pass\n        return found\n\n\nclass _Many",
+        ),
+    ),
+    _machine(
+        "a row is referred to from elsewhere",
+        "create_with_author use_held",
+        Edit("binding/foreign_keys.py", "        admit(other, row._pin)", "        pass"),
+    ),
+    _machine(
+        "a row is a value elsewhere",
+        "create_with_author use_held",
+        Edit(
+            "databases/rendering.py",
+            "if own is not None and self.pin is not None and not own.admits(self.pin):",
+            "if False:",
+        ),
+    ),
+    _machine(
+        "rows of two tenants with one key are equal",
+        "hold use_held",
+        Edit("binding/models.py", " and self._pin == other._pin", ""),
+    ),
+    _machine(
+        "pins know no lives",
+        "hold use_held remake_tenant",
+        Edit(
+            "context.py",
+            "if (self.tenant, self.epoch) != (other.tenant, other.epoch):",
+            "if self.tenant != other.tenant:",
+        ),
+    ),
+    _machine(
+        "databases are kept by id alone",
+        "hold use_held remake_tenant",
+        Edit("app/parts.py", 'f"{tenant.server}/{tenant.schema}/{tenant.id}/{tenant.epoch}"', "tenant.id"),
+    ),
+    _machine(
+        "all tenants have one database",
+        "",
+        Edit("app/parts.py", 'f"{tenant.server}/{tenant.schema}/{tenant.id}/{tenant.epoch}"', "tenant.server"),
+    ),
+    _mutant(
+        "a model is bound to a database",
+        "test_binding.py",
+        Edit(
+            "binding/relations.py",
+            '        raise BindingRefused(f"bind() of {self.model.__name__}")',
+            "        super().set_database(database)",
+        ),
+    ),
+    # The catalog.
+    _mutant(
+        "an id is lowered",
+        IDS,
+        Edit(
+            "naming.py",
+            "    if not isinstance(text, str) or not _ID",
+            "    text = text.lower() if isinstance(text, str) else text\n    if not isinstance(text, str) or not _ID",
+        ),
+    ),
+    _mutant(
+        "an id is trimmed",
+        IDS,
+        Edit(
+            "naming.py",
+            "    if not isinstance(text, str) or not _ID",
+            "    text = text.strip() if isinstance(text, str) else text\n    if not isinstance(text, str) or not _ID",
+        ),
+    ),
+    _mutant("an id may go on behind its end", IDS, Edit("naming.py", "_ID.fullmatch(text)", "_ID.match(text)")),
+    _mutant("a schema's name may be cut short", IDS, Edit("naming.py", "    63  # Post", "    630  # Post")),
+    _mutant(
+        "a schema that is there is taken over",
+        IDS,
+        Edit("provisioning.py", "CREATE SCHEMA {name}", "CREATE SCHEMA IF NOT EXISTS {name}"),
+    ),
+    _machine("a dropped tenant is still known", "drop_tenant", Edit("provisioning.py", "    catalog.learn(dropped)\n")),
+    _machine(
+        "a suspended tenant is still known as active",
+        "suspend_or_resume",
+        Edit("provisioning.py", "    catalog.learn(changed)\n"),
+    ),
+    _machine(
+        "any state of a tenant will do",
+        "suspend_or_resume",
+        Edit("catalog/catalog.py", "if tenant.state not in (State.ACTIVE, also):", "if False:"),
+    ),
+    _machine(
+        "a dropped tenant leaves no row",
+        "work_in_other_process drop_tenant",
+        Edit(
+            "provisioning.py",
+            "    catalog.learn(dropped)\n",
+            "    database.wire.ask('DELETE FROM tenantry.tenants WHERE id OPERATOR(pg_catalog.=) %s', tenant.id)\n    catalog.learn(dropped)\n",
+        ),
+    ),
+    _mutant(
+        "changes are found by a counter",
+        "test_catalog.py",
+        Edit("catalog/table.py", "pg_snapshot_xmin(", "pg_snapshot_xmax("),
+    ),
+    _machine(
+        "an error names other tenants",
+        "drop_tenant",
+        Edit(
+            "catalog/catalog.py",
+            "_REFUSAL[tenant.state](tenant.id)",
+            "_REFUSAL[tenant.state](str([each.id for each in catalog]))",
+        ),
+    ),
+    # Migrations.
+    _machine("a history outlives its tenant", "remake_tenant", _DROP_KEEPS_HISTORY, _CREATE_KEEPS_HISTORY),
+    _mutant("a drop keeps the history", "test_catalog.py", _DROP_KEEPS_HISTORY),
+    _mutant("a new tenant takes over a history", "test_catalog.py", _CREATE_KEEPS_HISTORY),
+    _mutant(
+        "a migration's lock is of 32 bits",
+        GUARDS,
+        Edit("migrations/history.py", 'pg_catalog.hashtextextended(%s, 0));\\n"', 'pg_catalog.hashtext(%s));\\n"'),
+    ),
+    _mutant(
+        "migrations are recorded in a transaction of their own",
+        "test_migrations_apply.py",
+        Edit(
+            "migrations/apply.py",
+            "                self._block.add_file(plan.schema, file)",
+            "                self._block.add(file.text)",
+        ),
+        Edit(
+            "migrations/apply.py",
+            "        self._block.add_outcome(plan)\n",
+            "        self._send()\n        self._database.commit()\n        self._database.begin()\n"
+            "        for file in plan.pending:\n            self._block.add_record(plan.schema, file, duration_s=0.0)\n"
+            "        self._block.add_outcome(plan)\n",
+        ),
+    ),
+)
