@@ -358,7 +358,10 @@ def _forget_ended() -> None:
 
 def nothing_open() -> bool:
     """Say whether nothing at all was begun around here: what most statements find."""
-    return _lease.get() is None
+    lease = _lease.get()
+    while lease is not None and lease.over:  # The collector could not take it away.
+        lease = lease.outer
+    return lease is None
 
 
 def is_alone(lease: Lease | None) -> bool:

@@ -21,6 +21,9 @@ from tenantry.pool import Pool, PoolSettings
 ROLE = DATABASE = "tenantry_test"
 PASSWORD = "tenantry"
 
+# Drawn examples, which are looked for on purpose: TENANTRY_TEST_EXAMPLES=test says how hard.
+collect_ignore = [] if os.environ.get("TENANTRY_TEST_EXAMPLES") else ["isolation"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("TENANTRY_TEST_POOLED"):

@@ -22,7 +22,7 @@ class Mistake(Exception):
 
 @dataclass
 class Block:
-    """A block that is open. A transaction has *changes*: the rows that it has written, and None for those it deleted."""
+    """A block that is open. A transaction has *changes*: the rows that it wrote, and None for those it deleted."""
 
     kind: str  # "use", "atomic" or "generator"
     place: str
@@ -68,6 +68,11 @@ class Actor:
     @property
     def binding(self) -> Block | None:
         return next((block for block in reversed(self.blocks) if block.kind != "atomic"), None)
+
+    @property
+    def own_binding(self) -> Block | None:
+        """What he has bound for himself: not what a generator has, which he may be the consumer of."""
+        return next((block for block in reversed(self.blocks) if block.kind not in ("atomic", "generator")), None)
 
     @property
     def place(self) -> str | None:
@@ -174,7 +179,7 @@ class Actor:
     # What he is refused.
 
     def refusal(self, *, shared: bool = False) -> tuple[type[Exception], ...] | None:
-        """Return what a statement of his must raise; None when it must work. *shared*: it needs a shared table alone."""
+        """Return what his statement must raise; None when it must work. *shared*: it needs a shared table alone."""
         binding = self.binding
         if binding is None:
             return (NothingBound,)
@@ -199,7 +204,7 @@ class Actor:
         return REFUSED
 
     def do_with(self, held: Held, work: Callable[[], Any], *, cached: bool = False) -> Any:
-        """As :meth:`do`, with something that belongs to a place. What is *cached* is also had where nothing is bound."""
+        """As :meth:`do`, with something that belongs to a place. What is *cached* is had where nothing is bound."""
         if cached and (self.place is None or self.place == held.place):
             return work()
         if self.place == held.place or held.place is None:

@@ -182,7 +182,7 @@ def leave_transaction_open(actor: Actor, tenant: str, number: int) -> None:
 
 @operation(lambda actor: not actor.is_at_work(), weight=2)
 def touch_without_tenant(actor: Actor, _: str, number: int) -> None:
-    """Where no tenant is bound, or the transaction is aborted, nothing is done; and where it can be, nothing is sent."""
+    """Where no tenant is bound, or the transaction aborted, nothing is done; and where it can be, nothing is sent."""
     ways: list[Callable[[], Any]] = [
         lambda: Note.create(value="nobody's"),
         lambda: list(Note.select()),
@@ -381,8 +381,10 @@ _TRACES = (
     "DO $$BEGIN EXECUTE 'LISTEN left_behind'; END$$",
     "DO $$BEGIN EXECUTE 'DECLARE left_{unique} CURSOR WITH HOLD FOR SELECT value FROM note'; END$$",
     "DO $$BEGIN EXECUTE 'SET ROLE ' || quote_ident(session_user); END$$",
-    "DO $$BEGIN EXECUTE 'CREATE TEMP TABLE IF NOT EXISTS note (id int, value text, author_id int, plan_id int)';"
-    "EXECUTE 'INSERT INTO pg_temp.note VALUES (1, ''bait:0:0'')'; END$$",
+    (
+        "DO $$BEGIN EXECUTE 'CREATE TEMP TABLE IF NOT EXISTS note (id int, value text, author_id int, plan_id int)';"
+        "EXECUTE 'INSERT INTO pg_temp.note VALUES (1, ''bait:0:0'')'; END$$"
+    ),
     "DO $$BEGIN EXECUTE 'CREATE TEMP TABLE IF NOT EXISTS left_behind (value text)'; END$$",
 )
 _unique = itertools.count()
@@ -773,8 +775,12 @@ def start_thread(actor: Actor, _: str, __: int) -> None:
 
 @operation(weight=2)
 def take_along(actor: Actor, _: str, number: int) -> None:
-    """By wrap(), by the executor, in a copied context: never with the transaction."""
-    value = actor.new()
+    """By wrap(), by the executor, in a copied context: never with the transaction.
+
+    What is wrapped beside a suspended generator is its consumer's, who has entered what is around it.
+    """
+    binding = actor.binding if number % 3 == 2 else actor.own_binding
+    value = actor.new(None if binding is None else binding.place)
 
     def work() -> int:
         return Note.create(value=value).id
@@ -786,7 +792,7 @@ def take_along(actor: Actor, _: str, number: int) -> None:
             made, error = _outcome(executor.submit(work))
     else:
         made, error = _elsewhere(functools.partial(contextvars.copy_context().run, work))
-    _expect_outside_transaction(actor, value, made, error, carries_generator=number % 3 == 2)
+    _expect_outside_transaction(actor, binding, value, made, error)
 
 
 def _outcome(future: Any) -> tuple[Any, Exception | None]:
@@ -795,19 +801,18 @@ def _outcome(future: Any) -> tuple[Any, Exception | None]:
 
 
 def _expect_outside_transaction(
-    actor: Actor, value: str, made: Any, error: Exception | None, *, carries_generator: bool = False
+    actor: Actor, binding: Block | None, value: str, made: Any, error: Exception | None
 ) -> None:
-    binding = actor.binding
     if binding is None or binding.place == SHARED:
         assert type(error) is NoTenantBound, error
-    elif binding.kind == "generator" and carries_generator:
+    elif binding.kind == "generator":
         assert type(error) is GeneratorSuspended, error
     elif actor.layers(binding.place):
         assert type(error) is TransactionElsewhere, error
     elif error is not None:
         raise error
     else:
-        actor.put("note", made, value, alone=True)
+        actor.put("note", made, value, place=binding.place, alone=True)
 
 
 @operation(lambda actor: asyncio._get_running_loop() is None)
@@ -824,9 +829,8 @@ def start_task(actor: Actor, _: str, __: int) -> None:
     context = contextvars.copy_context()
     (answer,) = context.run(lambda: asyncio.run(run()))
     failed = isinstance(answer, Exception)
-    _expect_outside_transaction(
-        actor, value, None if failed else answer, answer if failed else None, carries_generator=True
-    )
+    made, error = (None, answer) if failed else (answer, None)
+    _expect_outside_transaction(actor, actor.binding, value, made, error)
 
 
 @operation(lambda actor: at_work(actor) and not actor.layers())

@@ -130,7 +130,8 @@ def test_schemas_of_any_name_are_kept_apart(make_world, server, names):
     for schema in schemas:
         world.ask(
             f"SET ROLE tenantry_test; CREATE SCHEMA {quoted(schema)}; "
-            f"CREATE TABLE {quoted(schema)}.note (id serial PRIMARY KEY, value text, author_id int, plan_id int); RESET ROLE"
+            f"CREATE TABLE {quoted(schema)}.note (id serial PRIMARY KEY, value text, author_id int, plan_id int);"
+            "RESET ROLE"
         )
     catalog = FixedCatalog(Tenant(tenant_id(f"t{number}"), schema) for number, schema in enumerate(schemas))
     engine = Tenantry(server.url, catalog=catalog)
