@@ -160,6 +160,7 @@ class Bound:
     __slots__ = (
         "__weakref__",
         "around",
+        "beside",
         "collected",
         "database",
         "engine",
@@ -167,6 +168,7 @@ class Bound:
         "over",
         "owner",
         "pin",
+        "plain",
         "tenant",
         "values",
     )
@@ -177,10 +179,13 @@ class Bound:
         self.pin: Pin = database.pin
         self.frame: Any = None  # Of the generator that has entered it, where its consumer is not meant.
         self.over = self.collected = False
+        self.around: Bound | None = None  # The block of whom has entered it.
+        self.beside = False  # A generator stood still in a block of its own when it was entered, and may go on inside.
+        self.plain = True  # It is for whom runs, without a look: it is no generator's, nor beside one's.
 
     def keep_to(self, frame: Any) -> None:
         """Bind for the generator of *frame* alone, which enters this."""
-        self.frame, self.owner, self.around = frame, Owner(), own_block()
+        self.frame, self.owner, self.plain = frame, Owner(), False
         generators_blocks.add(weakref.ref(self, generators_blocks.discard))
 
     @property
@@ -190,9 +195,11 @@ class Bound:
         return key
 
     @property
-    def is_not_for_whom_runs(self) -> bool:
-        """Whether the collector has ended it, or the generator that has entered it has ended or stands still."""
-        return self.collected or (self.frame is not None and (self.over or self.is_suspended))
+    def is_gone(self) -> bool:
+        """Whether it is over where it was entered, and could not be taken away from here: the collector has ended it,
+        or a generator in another context. (A block that is no generator's goes on in a thread that was begun in it.)
+        """
+        return self.collected or (self.over and self.frame is not None)
 
     @property
     def is_suspended(self) -> bool:
@@ -203,11 +210,18 @@ class Bound:
         """
         return self.frame is not None and (self.frame.f_back is None or not self.owner.is_here())
 
+    def is_within(self, frame: Any) -> bool:
+        """Say whether the generator of *frame* has entered this, or what runs inside of it."""
+        block: Bound | None = self
+        while block is not None and block.frame is not frame:
+            block = block.around
+        return block is not None
+
 
 # The blocks that are open here, from the innermost outwards. A value: contexts that were copied share it.
 _Blocks = tuple[Bound, "_Blocks"] | None
 _blocks: ContextVar[_Blocks] = ContextVar("tenantry_blocks", default=None)
-blocks_here = _blocks.get  # For those who ask for each row, and to whom the first of them will do.
+blocks_here = _blocks.get  # For those who ask for each row, and to whom the first of them will do when it is plain.
 
 # What the databases believe of this context: peewee's "connected", and its stack of blocks. It ends with the block in
 # which it began.
@@ -221,21 +235,46 @@ generators_blocks: set[weakref.ref[Bound]] = set()
 def bound() -> Bound | None:
     """Return what is bound here, or what a generator has bound for itself, though it may be suspended."""
     blocks = _blocks.get()
-    if blocks is None or not blocks[0].over:
-        return blocks and blocks[0]
-    # In a task or thread that was begun inside of it a block goes on when it is over where it was entered. One that the
-    # collector or another task has ended could not be taken away from here.
-    while blocks is not None and blocks[0].over and (blocks[0].collected or blocks[0].frame is not None):
-        blocks = blocks[1]
-    return None if blocks is None else blocks[0]
+    return blocks and blocks[0] if blocks is None or blocks[0].plain else _innermost(blocks)
 
 
 def own_block() -> Bound | None:
     """Return what is bound here for whom runs: the innermost block, but for those of generators that do not run."""
     blocks = _blocks.get()
-    while blocks is not None and blocks[0].is_not_for_whom_runs:
+    return blocks and blocks[0] if blocks is None or blocks[0].plain else _innermost(blocks, own=True)
+
+
+def _innermost(blocks: _Blocks, *, own: bool = False) -> Bound | None:
+    """Return the innermost block of whom runs. What a generator has entered that stands still is passed over if it must
+    be his *own*.
+
+    A generator that goes on inside a block that its consumer has entered meanwhile is in its own block all the same. It
+    is found on the stack, and then its blocks are those that were entered by it, or inside of it.
+    """
+    running, looked = None, False
+    while blocks is not None:
+        block = blocks[0]
+        if block.beside and not looked:
+            running, looked = _running_generator(blocks), True
+        if not (
+            block.is_gone or (running is not None and not block.is_within(running)) or (own and block.is_suspended)
+        ):
+            return block
         blocks = blocks[1]
-    return None if blocks is None else blocks[0]
+    return None
+
+
+def _running_generator(blocks: _Blocks) -> Any:
+    """Return the frame of the generator that runs here and has entered one of *blocks*; of several, the one called last."""
+    frames = set()
+    while blocks is not None:
+        if blocks[0].frame is not None and not blocks[0].over:
+            frames.add(blocks[0].frame)
+        blocks = blocks[1]
+    frame: Any = sys._getframe(2) if frames else None
+    while frame is not None and frame not in frames:
+        frame = frame.f_back
+    return frame
 
 
 def moved_block() -> Bound | None:
@@ -261,8 +300,18 @@ def _is_in(blocks: _Blocks, value: Bound) -> bool:
 
 def bind(value: Bound) -> Any:
     """Bind *value* in this context; give what is returned to :func:`unbind`."""
-    put(_blocks, (value, _blocks.get()))
+    blocks = _blocks.get()
+    if blocks is not None:
+        value.around, value.beside = own_block(), _has_suspended(blocks)
+        value.plain = value.plain and not value.beside
+    put(_blocks, (value, blocks))
     return beliefs.get()
+
+
+def _has_suspended(blocks: _Blocks) -> bool:
+    while blocks is not None and not blocks[0].is_suspended:
+        blocks = blocks[1]
+    return blocks is not None
 
 
 def unbind(value: Bound, believed: Any) -> None:
@@ -270,8 +319,8 @@ def unbind(value: Bound, believed: Any) -> None:
     value.over = True
     if value.frame is not None:
         generators_blocks.discard(weakref.ref(value))
-    value.collected = is_collecting()
-    if value.collected:
+    if is_collecting():
+        value.collected, value.plain = True, False
         return
     blocks = _blocks.get()
     if blocks is not None and blocks[0] is value:
@@ -299,7 +348,7 @@ def _without(blocks: _Blocks, value: Bound) -> _Blocks:
 def keep_bound() -> None:
     """Make what is bound here everybody's, in a copy of this context: there is no generator in it, and no consumer."""
     here, blocks = own_block(), _blocks.get()
-    if blocks is not None and blocks[0].frame is not None:
+    if blocks is not None and not blocks[0].plain:
         _blocks.set(None if here is None else (Bound(here.engine, here.tenant, here.database, here.values), None))
 
 

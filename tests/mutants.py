@@ -162,6 +162,20 @@ MUTANTS = (
         Edit("binding/proxy.py", " or (self.engine is not None and here.engine is not self.engine):", ":"),
     ),
     _machine(
+        "a generator goes on in the block of its consumer",
+        "start_generator step_generator",
+        Edit(
+            "context.py",
+            "value.around, value.beside = own_block(), _has_suspended(blocks)",
+            "value.around = own_block()",
+        ),
+    ),
+    _mutant(
+        "what a generator calls is not inside of its block",
+        "test_context.py",
+        Edit("context.py", "not block.is_within(running)", "block.frame is not running"),
+    ),
+    _machine(
         "a generator's block is its consumer's",
         "start_generator touch_without_tenant",
         Edit("binding/proxy.py", "if here is not None and here.frame is not None and here.is_suspended:", "if False:"),

@@ -208,6 +208,52 @@ def test_a_generator_passes_on_what_another_gives(tenants):
     assert list(outer()) == ["globex", "acme", "globex"]
 
 
+def test_t05b_a_generator_that_goes_on_inside_its_consumers_block_is_in_its_own(tenants, sql):
+    with tenants.use("initech"):
+        Customer.create(name="initech")
+
+    def steps():
+        with tenants.use("acme"):
+            yield
+            assert who() == tenants.current.id == "acme"
+            Customer.create(name="new")
+            with tenants.database.atomic():
+                row = Customer.get_by_id(1)
+            yield row
+            with tenants.use("initech"):
+                yield who()
+            yield who()
+
+    def entered_by_what_it_calls():
+        with tenants.use("initech"):
+            return who()
+
+    def caller():
+        with tenants.use("acme"):
+            yield
+            yield entered_by_what_it_calls()
+            yield who()
+
+    generator, calling = steps(), caller()
+    next(generator), next(calling)
+    with tenants.use("globex"):
+        mine = Customer.select()
+        row = next(generator)
+        assert who() == "globex"
+        assert next(generator) == "initech"
+        with pytest.raises(GeneratorSuspended):  # In a block that it has entered since.
+            who()
+        assert next(generator) == "acme"
+        assert [next(calling), next(calling)] == ["initech", "acme"]
+        assert [*mine][0].name == who() == "globex"
+        with pytest.raises(WrongTenant):
+            row.save()
+        generator.close(), calling.close()
+        assert who() == "globex"
+    assert sql("SELECT count(*) FROM t_acme.customer") == [(2,)]
+    assert sql("SELECT count(*) FROM t_globex.customer") == [(1,)]
+
+
 def test_t06_generators_may_end_in_any_order(tenants):
     first, second, third = (names(tenants, tenant) for tenant in ("acme", "globex", "acme"))
     with tenants.use("globex"):

@@ -141,7 +141,7 @@ def main() -> int:
             verdicts.append(verdict)
             mark, by = ("SURVIVED", verdict.how) if verdict.survived else ("caught", verdict.caught)
             print(f"{mark:8} {verdict.took_s:5.1f} s  {verdict.name}\n{'':18}{by}", flush=True)
-            if not verdict.survived:
+            if not verdict.survived and verdict.how:
                 print(f"{'':18}{verdict.how[:140]}", flush=True)
     survivors = [verdict.name for verdict in verdicts if verdict.survived]
     took = f"{time.monotonic() - begun:.0f} s"

@@ -75,7 +75,7 @@ class _PinnedModel(peewee.Model):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         blocks = blocks_here()
-        pin = blocks[0].pin if blocks is not None and blocks[0].frame is None else pin_of_new_row()
+        pin = blocks[0].pin if blocks is not None and blocks[0].plain else pin_of_new_row()
         if pin is not None:
             self._pin = pin.shared if self._is_shared else pin
         super().__init__(*args, **kwargs)

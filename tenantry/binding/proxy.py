@@ -13,7 +13,7 @@ import peewee
 from peewee import DatabaseProxy
 from playhouse.postgres_ext import PostgresqlExtDatabase
 
-from tenantry.context import Bound, bound, generators_blocks, moved_block, own_block
+from tenantry.context import Bound, bound, generators_blocks, moved_block
 from tenantry.databases import SchemaDatabase
 from tenantry.errors import BindingRefused, GeneratorMoved, GeneratorSuspended, NoTenantBound, NothingBound
 
@@ -87,7 +87,7 @@ class BoundDatabase(DatabaseProxy):
         """
         here: Bound | None = bound()
         if here is not None and here.frame is not None and here.is_suspended:
-            here = _of_running(here, what)
+            raise GeneratorSuspended(described(what), generator=_name_of(here), bound=here.pin)
         if generators_blocks and (moved := moved_block()) is not None:
             raise GeneratorMoved(described(what), generator=_name_of(moved), bound=moved.pin)
         if here is None or (self.engine is not None and here.engine is not self.engine):
@@ -204,18 +204,6 @@ class BoundDatabase(DatabaseProxy):
             self._set(_model=base_of(self))
         model: type[peewee.Model] = self._model
         return model
-
-
-def _of_running(suspended: Bound, what: Any) -> Bound:
-    """Return the block of the generator that runs here, while another is *suspended* that was begun beside it.
-
-    Raises:
-        GeneratorSuspended: who runs is the consumer of that one, and may mean its block or another.
-    """
-    own = own_block()
-    if own is None or own.frame is None or own is suspended.around:
-        raise GeneratorSuspended(described(what), generator=_name_of(suspended), bound=suspended.pin)
-    return own
 
 
 def _name_of(block: Bound) -> str:

@@ -37,7 +37,7 @@ class Pinned:
         super().__init__(*args, **kwargs)
         blocks = blocks_here()
         if blocks is not None:
-            self._pin = blocks[0].pin if blocks[0].frame is None else pin_here()
+            self._pin = blocks[0].pin if blocks[0].plain else pin_here()
 
     @property
     def pinned_name(self) -> str:
@@ -162,7 +162,7 @@ class PinnedRows:
 
     def _is_home(self) -> bool:
         blocks = blocks_here()
-        return blocks is not None and blocks[0].pin is self._pin and blocks[0].frame is None
+        return blocks is not None and blocks[0].pin is self._pin and blocks[0].plain
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name in PinnedRows.__slots__:  # What copies and pickles asks an empty one.
@@ -188,7 +188,7 @@ class PinnedIterator:
 
     def __next__(self) -> Any:
         blocks = blocks_here()
-        if blocks is None or blocks[0].pin is not self._pin or blocks[0].frame is not None:
+        if blocks is None or blocks[0].pin is not self._pin or not blocks[0].plain:
             return self._next_elsewhere()
         index, rows = self._index, self._rows
         if self._keep and index < rows.count:

@@ -39,10 +39,6 @@ from tenantry.errors import (
     WrongTenant,
 )
 
-# What does not hold yet: switch on with its mend.
-GENERATORS_STEP_INSIDE_OTHER_BLOCKS = False  # The consumer's block would be the generator's as well.
-GENERATORS_END_BESIDE_TRANSACTIONS = False  # The end would roll back the consumer's transaction on the same tenant.
-
 Work = Callable[[Actor, str, int], None]
 Fits = Callable[[Actor], bool]
 
@@ -54,6 +50,7 @@ class Operation:
     fits: Fits
     weight: int
     parallel: bool  # Others may move while it runs.
+    direct: bool  # A pooler in transaction mode refuses it, or does it with other backends.
 
     def run(self, actor: Actor, tenant: str, number: int) -> None:
         tally["steps"] += 1
@@ -80,9 +77,11 @@ def outside_transactions(actor: Actor) -> bool:
     return not actor.layers()
 
 
-def operation(fits: Fits = anywhere, *, weight: int = 1, parallel: bool = True) -> Callable[[Work], Work]:
+def operation(
+    fits: Fits = anywhere, *, weight: int = 1, parallel: bool = True, direct: bool = False
+) -> Callable[[Work], Work]:
     def register(work: Work) -> Work:
-        OPERATIONS[work.__name__] = Operation(work.__name__, work, fits, weight, parallel)
+        OPERATIONS[work.__name__] = Operation(work.__name__, work, fits, weight, parallel, direct)
         return work
 
     return register
@@ -352,7 +351,7 @@ def raw(actor: Actor, _: str, __: int) -> None:
         actor.put("note", rows[0][0], value)
 
 
-@operation(lambda actor: at_work(actor) and not actor.layers(actor.place))
+@operation(lambda actor: at_work(actor) and not actor.layers(actor.place), direct=True)
 def raw_transaction(actor: Actor, _: str, number: int) -> None:
     """Begun and ended in one text. It begins with a verb of transactions, and needs its path all the same."""
     value, end = actor.new(), "ROLLBACK" if number % 3 == 0 else "COMMIT"
@@ -363,7 +362,7 @@ def raw_transaction(actor: Actor, _: str, number: int) -> None:
         actor.put("note", row.id, value)
 
 
-@operation(lambda actor: at_work(actor) and not actor.layers(actor.place))
+@operation(lambda actor: at_work(actor) and not actor.layers(actor.place), direct=True)
 def raw_escape(actor: Actor, _: str, __: int) -> None:
     """What follows a COMMIT in one text has lost its path, and finds nothing."""
     with actor.refused(peewee.ProgrammingError):
@@ -409,7 +408,7 @@ def ask_for_what_would_stay(actor: Actor, tenant: str, number: int) -> None:
         actor.world.engine.database.execute_sql(text)
 
 
-@operation(lambda actor: at_work(actor) and not actor.layers(actor.place), parallel=False)
+@operation(lambda actor: at_work(actor) and not actor.layers(actor.place), parallel=False, direct=True)
 def session(actor: Actor, tenant: str, number: int) -> None:
     """A connection of its own, with a path that is changed: nothing of it is left when the block ends."""
     database = actor.world.engine.database
@@ -466,7 +465,7 @@ def lose_connection(actor: Actor, _: str, __: int) -> None:
         layer.lost = True
 
 
-@operation(parallel=False)
+@operation(parallel=False, direct=True)
 def lose_idle_connections(actor: Actor, _: str, number: int) -> None:
     for pid in actor.world.backends("idle")[: number + 1]:
         actor.world.kill(pid)
@@ -720,8 +719,6 @@ def _generators(actor: Actor) -> list[Block]:
 def step_generator(actor: Actor, _: str, number: int) -> None:
     """It works for its own tenant, whoever is bound where it is asked for its next value."""
     block = _generators(actor)[-1]
-    if not GENERATORS_STEP_INSIDE_OTHER_BLOCKS and actor.binding is not block:
-        return
     value, answer = block.generator.send(number % 2)
     next(block.generator)
     if number % 2:
@@ -735,8 +732,6 @@ def end_generator(actor: Actor, _: str, number: int) -> None:
     """Close it, or drop it and have it collected."""
     generators = _generators(actor)
     block = generators[number % len(generators)]
-    if not GENERATORS_END_BESIDE_TRANSACTIONS and actor.layers(block.place):
-        return
     if number % 2:
         actor.leave(block)
     else:

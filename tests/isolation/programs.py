@@ -52,7 +52,10 @@ def programs(draw: Any, *, longest: int, parallel: bool = False) -> list[Step]:
     Each has a vocabulary of its own: of fifty operations the two that make a leak together would seldom meet otherwise
     (A. Groce et al., "Swarm Testing", ISSTA 2012).
     """
-    names = [name for name, each in OPERATIONS.items() if each.parallel or not parallel]
+    pooled = bool(os.environ.get("TENANTRY_TEST_POOLED"))
+    names = [
+        name for name, each in OPERATIONS.items() if (each.parallel or not parallel) and not (each.direct and pooled)
+    ]
     chosen = draw(st.lists(st.sampled_from(names), min_size=CHOSEN, max_size=CHOSEN, unique=True))
     weighted = [name for name in {*ALWAYS, *chosen} for _ in range(OPERATIONS[name].weight)]
     steps = st.builds(Step, st.sampled_from(sorted(weighted)), st.sampled_from(TENANTS), st.integers(0, 11))

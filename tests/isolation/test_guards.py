@@ -11,6 +11,9 @@ from shop import Customer
 from tenantry.migrations import history
 from tenantry.naming import schema_name
 
+# A pooler keeps no session to look at; and to shrink an example takes a while.
+pytestmark = [pytest.mark.timeout(600)]
+
 
 @pytest.fixture
 def one(make_engine):
@@ -21,9 +24,8 @@ def one(make_engine):
 @pytest.mark.parametrize("in_block", [False, True], ids=["a statement", "a transaction"])
 def test_a_temporary_table_is_gone_for_the_next_although_the_connection_was_not_marked(one, in_block):
     acme, globex = one.database_of("acme"), one.database_of("globex")
-    acme.wire.ask(
-        "CREATE TEMP TABLE left_behind AS SELECT 'acme' AS name"
-    )  # As SQL of tenantry's own, it marks nothing.
+    # As SQL of tenantry's own, it marks nothing.
+    acme.wire.ask("CREATE TEMP TABLE left_behind AS SELECT 'acme' AS name")
     with pytest.raises(peewee.ProgrammingError), globex.atomic() if in_block else contextlib.nullcontext():
         globex.execute_sql("SELECT name FROM left_behind")
 
@@ -52,3 +54,10 @@ def test_two_schemas_whose_names_have_one_hash_of_32_bits_do_not_wait_for_each_o
             assert history.hold(second.parts.shared, lock_timeout_s=0.1) == {}
     finally:
         sql(f"DROP SCHEMA {name}, {other}, tenantry CASCADE")
+
+
+def test_a_drop_leaves_no_history_though_a_new_tenant_would_take_it_away(make_world):
+    world = make_world()
+    world.drop("acme")
+    assert world.ask("SELECT schema FROM tenantry.history WHERE schema = 'i_acme'") == []
+    assert world.ask("SELECT schema FROM tenantry.schemas WHERE schema = 'i_acme'") == []

@@ -11,10 +11,14 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from isolation.actor import Actor
+from isolation.search import searched
 from isolation.world import BYSTANDER, COMMONS, PREFIX, TENANTS, Note
 from tenantry import FixedCatalog, Tenant, Tenantry
 from tenantry.errors import InvalidSchemaName, InvalidTenantId, SchemaTaken, TenantExists
 from tenantry.naming import quoted, schema_name, tenant_id
+
+# A pooler keeps no session to look at; and to shrink an example takes a while.
+pytestmark = [pytest.mark.timeout(600)]
 
 # What turns one tenant's id into something that might be taken for it.
 _DISGUISES = (
@@ -54,6 +58,7 @@ def is_id(text: object) -> bool:
     return not {text[0], text[-1]} & {"-", "_"}
 
 
+@searched
 @given(
     text=st.one_of(
         st.builds(lambda disguise, tenant: disguise(tenant), st.sampled_from(_DISGUISES), st.sampled_from(TENANTS)),
@@ -78,6 +83,7 @@ def test_what_is_no_id_is_refused_before_anything_is_sent(make_world, text):
     actor.check_context()
 
 
+@searched
 @given(text=st.from_regex(r"[a-z0-9]([a-z0-9_-]{0,46}[a-z0-9])?", fullmatch=True))
 @example(text="commons")
 @example(text="bystander")
@@ -111,6 +117,7 @@ _NAMES = st.one_of(
 )
 
 
+@searched
 @given(names=st.lists(_NAMES, min_size=2, max_size=3, unique=True))
 @example(names=["x" * 62 + "1", "x" * 62 + "2"])
 @example(names=["x" * 63 + "1", "x" * 63 + "2"])

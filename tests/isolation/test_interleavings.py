@@ -18,7 +18,11 @@ from hypothesis import strategies as st
 
 from isolation.actor import Actor
 from isolation.programs import Step, programs
+from isolation.search import searched
 from isolation.world import World
+
+# A pooler keeps no session to look at; and to shrink an example takes a while.
+pytestmark = [pytest.mark.timeout(600)]
 
 ACTORS = 3
 
@@ -70,6 +74,7 @@ def perform(world: World, lists: list[list[Step]], order: Iterator[int]) -> None
             stage.end()
 
 
+@searched
 @given(
     lists=st.lists(programs(longest=25), min_size=ACTORS, max_size=ACTORS),
     order=st.lists(st.integers(0, ACTORS - 1), min_size=ACTORS * 25, max_size=ACTORS * 25),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 
 from isolation.actor import Actor
 from isolation.programs import programs
+from isolation.search import searched
+
+# A pooler keeps no session to look at; and to shrink an example takes a while.
+pytestmark = [pytest.mark.timeout(600)]
 
 
+@searched
 @given(program=programs(longest=80))
 def test_whatever_is_done_each_tenant_has_its_own_rows_and_nothing_else(make_world, program):
     world = make_world()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from isolation.actor import Actor
 from isolation.programs import Step, programs
+from isolation.search import searched
 from isolation.world import World
+
+# A pooler keeps no session to look at; and to shrink an example takes a while.
+pytestmark = [pytest.mark.timeout(600)]
 
 TASKS = 3
 
@@ -56,6 +61,7 @@ async def perform(world: World, lists: list[list[Step]], order: list[int]) -> No
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@searched
 @given(
     lists=st.lists(programs(longest=25), min_size=TASKS, max_size=TASKS),
     order=st.lists(st.integers(0, TASKS - 1), min_size=TASKS * 25, max_size=TASKS * 25),

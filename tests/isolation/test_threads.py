@@ -1,20 +1,24 @@
-"""Threads that run freely, let go at the same moment, over fewer connections than they are."""
+"""Threads that run freely, let go at the same moment."""
 
 from __future__ import annotations
 
 import threading
 
-from hypothesis import Phase, given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from isolation.actor import Actor
 from isolation.programs import Step, programs
+from isolation.search import tried
+
+# A pooler keeps no session to look at; and to shrink an example takes a while.
+pytestmark = [pytest.mark.timeout(600)]
 
 THREADS = 4
 
 
-# Not shrunk: what happens is another thing each time.
-@settings(phases=[Phase.generate], max_examples=max(settings.default.max_examples // 3, 5))
+@tried
 @given(lists=st.lists(programs(longest=60, parallel=True), min_size=THREADS, max_size=THREADS))
 def test_threads_let_go_at_the_same_moment_have_each_their_own_tenant(make_world, lists):
     world = make_world(pool_size=3 * THREADS, pool_wait_s=5.0)
