@@ -245,7 +245,7 @@ def test_t05b_a_generator_that_goes_on_inside_its_consumers_block_is_in_its_own(
             who()
         assert next(generator) == "acme"
         assert [next(calling), next(calling)] == ["initech", "acme"]
-        assert [*mine][0].name == who() == "globex"
+        assert next(iter(mine)).name == who() == "globex"
         with pytest.raises(WrongTenant):
             row.save()
         generator.close(), calling.close()
