@@ -265,7 +265,7 @@ def _innermost(blocks: _Blocks, *, own: bool = False) -> Bound | None:
 
 
 def _running_generator(blocks: _Blocks) -> Any:
-    """Return the frame of the generator that runs here and has entered one of *blocks*; of several, the one called last."""
+    """Return the frame of the generator that runs here in one of *blocks*; of several, the one that was called last."""
     frames = set()
     while blocks is not None:
         if blocks[0].frame is not None and not blocks[0].over:
