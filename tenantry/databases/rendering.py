@@ -9,17 +9,44 @@ makes three nodes and enters a scope. The SQL is the same to the letter.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from types import NoneType
 from typing import Any
+from uuid import UUID
 
-from peewee import SCOPE_NORMAL, SCOPE_VALUES, AliasManager, Column, Context, Entity, Model, State, Table
+from peewee import (
+    SCOPE_NORMAL,
+    SCOPE_VALUES,
+    AliasManager,
+    Column,
+    Context,
+    Entity,
+    Field,
+    Model,
+    NodeList,
+    State,
+    Table,
+    Value,
+)
 
 from tenantry.context import Pin
 from tenantry.errors import WrongTenant
 
+# What the driver takes as it is: no node of a query, and no model.
+_PARAMETERS = frozenset({NoneType, bool, int, float, str, bytes, Decimal, datetime, date, time, timedelta, UUID})
+
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+@functools.cache
+def _is_column(kind: Any) -> bool:
+    """Say whether fields of this class are rendered as nothing but their column."""
+    return kind.__sql__ is Field.__sql__ and kind.column is Field.column
 
 
 class Rendering(Context):
@@ -58,10 +85,16 @@ class Rendering(Context):
 
     def sql(self, obj: Any) -> Any:
         kind = type(obj)
+        if kind is Value and obj.values is None:
+            return self.value(obj.value, obj.converter)
         if kind is Entity:
             self._sql.append(".".join(map(_quoted, obj._path)))
         elif kind is Column and type(obj.source) is Table:
-            self._column(obj.source, _quoted(obj.name))
+            self._column(obj.source, obj.name)
+        elif isinstance(obj, Field) and _is_column(kind) and type(obj.model._meta.table) is Table:
+            self._column(obj.model._meta.table, obj.column_name)
+        elif kind is NodeList and len(obj.nodes) > 1:
+            self._list(obj)
         else:
             return super().sql(obj)  # type: ignore[no-untyped-call]  # peewee's stubs
         return self
@@ -69,6 +102,12 @@ class Rendering(Context):
     def value(self, value: Any, converter: Any = None, add_param: bool = True) -> Any:
         if isinstance(value, Model):
             self.admit(value)
+        if converter and add_param:
+            value, converter = converter(value), False  # Converted already.
+            if type(value) in _PARAMETERS and not self.state.value_literals:
+                self._values.append(value)
+                self._sql.append(self.state.param or "?")
+                return self
         return super().value(value, converter, add_param)
 
     def admit(self, row: Any) -> None:
@@ -81,7 +120,15 @@ class Rendering(Context):
         if own is not None and self.pin is not None and not own.admits(self.pin):
             raise WrongTenant(row.pinned_name, made_in=own, bound=self.pin)
 
-    def _column(self, table: Any, name: str) -> None:
+    def _list(self, several: Any) -> None:
+        with self(parentheses=several.parens):
+            for number, node in enumerate(several.nodes):
+                if number:
+                    self._sql.append(several.glue)
+                self.sql(node)
+
+    def _column(self, table: Any, column: str) -> None:
+        name = _quoted(column)
         if self.state.scope != SCOPE_VALUES:  # Where a column is written to, it has no table in front.
             if table._alias:
                 self.alias_manager[table] = table._alias
