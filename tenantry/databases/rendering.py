@@ -84,7 +84,7 @@ class Rendering(Context):
         self.state = self.stack.pop()
 
     def sql(self, obj: Any) -> Any:
-        kind = type(obj)
+        kind: Any = type(obj)
         if kind is Value and obj.values is None:
             return self.value(obj.value, obj.converter)
         if kind is Entity:
