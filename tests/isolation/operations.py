@@ -374,7 +374,7 @@ _TRACES = (
     "SELECT i_commons.leave_path('{other}')",
     "SELECT set_config('search_path', '{other}', true)",
     "SET LOCAL search_path TO {other}",
-    "SELECT pg_advisory_lock({number})",
+    "SELECT pg_advisory_lock({unique})",  # Two of one number would wait for each other: an idle connection keeps it.
     "SELECT set_config('work_mem', '1MB', false)",
     "DO $$BEGIN EXECUTE 'PREPARE left_{unique} AS SELECT 1'; END$$",
     "DO $$BEGIN EXECUTE 'LISTEN left_behind'; END$$",
@@ -392,7 +392,7 @@ _unique = itertools.count()
 @operation(at_work, weight=3)
 def leave_traces(actor: Actor, tenant: str, number: int) -> None:
     """SQL that leaves something on a connection which no text shows. What follows must not be touched by it."""
-    text = _TRACES[number % len(_TRACES)].format(other=PREFIX + tenant, number=number, unique=next(_unique))
+    text = _TRACES[number % len(_TRACES)].format(other=PREFIX + tenant, unique=next(_unique))
     database = actor.world.engine.database
     if not text.startswith("SET"):
         database.execute_sql(text)
@@ -429,7 +429,7 @@ _WRONG = (
     "SELECT 1 / 0",
     "SELECT * FROM nowhere",
     "INSERT INTO note (value) VALUES (NULL)",
-    "SELECT pg_advisory_lock(1)::text::int",  # It takes the lock, and fails.
+    "SELECT pg_advisory_lock({unique})::text::int",  # It takes the lock, and fails.
 )
 
 
@@ -437,7 +437,7 @@ _WRONG = (
 def fail(actor: Actor, _: str, number: int) -> None:
     """A statement that the server refuses. In a transaction it aborts it, also when it is the first, and caught."""
     database = actor.world.engine.database
-    text = _WRONG[number % len(_WRONG)]
+    text = _WRONG[number % len(_WRONG)].format(unique=next(_unique))
     if actor.refusal() is not None:
         if actor.place != SHARED:
             with actor.refused(*(actor.refusal() or ()), peewee.ProgrammingError):  # It is parsed before all else.
