@@ -230,8 +230,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         return self.wire.run(sql, params or (), marks=marks)
 
     def _run_raw(self, sql: Any, params: Any, named: bool = False, *, literal: bool = False) -> Any:
+        text = self._raw_text(sql)  # Before a connection is opened: what is refused sends nothing.
         self._open()
-        text = self._raw_text(sql)
         if literal:  # A driver's cursor that is given no values takes the text as it is.
             text = text.replace("%", "%%")
         if not named:
@@ -239,8 +239,8 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         return ServerCursor(self.wire, text, params or (), marks=True)
 
     def _copy(self, sql: Any, file: Any, size: int) -> Rows:
-        self._open()
         text = self._raw_text(sql)
+        self._open()
 
         # copy_expert() takes the text as it is, without the driver's doubling of %.
         def send(cursor: Any, head: str) -> None:

@@ -205,10 +205,13 @@ class Actor:
         return REFUSED
 
     def do_with(self, held: Held, work: Callable[[], Any], *, cached: bool = False) -> Any:
-        """As :meth:`do`, with something that belongs to a place. What is *cached* is had where nothing is bound."""
-        if cached and (self.place is None or self.place == held.place):
+        """As :meth:`do`, with something that belongs to a place. What is *cached* needs no statement: it is judged by
+        what he has bound for himself, and is had where that is nothing.
+        """
+        own = self.own_binding
+        if cached and (own is None or own.place == held.place):
             return work()
-        if self.place == held.place or held.place is None:
+        if not cached and (self.place == held.place or held.place is None):
             return self.do(work)
         kinds = (NothingBound,) if self.place is None else (WrongTenant, NothingBound)
         with self.refused(*kinds, silent=True):

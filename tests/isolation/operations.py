@@ -538,17 +538,13 @@ def _use_result(actor: Actor, held: Held, number: int) -> None:
         lambda: held.what[:2],
         lambda: [] if len(held.what) >= 0 else None,
     ]
-    rows = actor.do_with(held, ways[number % 3], cached=_has_own_pin(actor, held))
+    rows = actor.do_with(held, ways[number % 3], cached=True)
     if rows is not REFUSED:
         actor.check_provenance([row.value for row in rows], held.place)
 
 
-def _has_own_pin(actor: Actor, held: Held) -> bool:
-    return actor.place in (None, held.place)
-
-
 def _use_iterator(actor: Actor, held: Held, _: int) -> None:
-    row = actor.do_with(held, lambda: next(held.what, None), cached=_has_own_pin(actor, held))
+    row = actor.do_with(held, lambda: next(held.what, None), cached=True)
     if row is not REFUSED and row is not None:
         actor.check_provenance([row.value], held.place)
 
@@ -617,7 +613,7 @@ def _follow_row(actor: Actor, held: Held) -> None:
     """To the author, who may have been read before, or to the notes."""
     if _table(held) == "note":
         if held.what.author_id is not None:
-            cached = "author" in held.what.__rel__ and _has_own_pin(actor, held)
+            cached = "author" in held.what.__rel__
             try:
                 author = actor.do_with(held, lambda: held.what.author, cached=cached)
             except Author.DoesNotExist:  # The transaction that made the author was rolled back.
