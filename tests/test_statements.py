@@ -206,6 +206,26 @@ def test_t18_a_function_called_in_a_query_of_peewees_leaves_nothing_either(one):
         assert value(one.database, "SHOW work_mem") != "1MB"
 
 
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("übel", "übel()"),
+        ("log", "t_acme.log()"),
+        ("held", 'EXISTS (SELECT FROM plan JOIN plan p ON "held"() <> p.name)'),
+    ],
+)
+def test_t18_a_function_by_any_name_leaves_nothing(one, name, call):
+    acme = one.database_of("acme")
+    acme.execute_sql("CREATE TABLE plan AS SELECT 'a' AS name")
+    body = "SELECT set_config('work_mem', '1MB', false)"
+    acme.execute_sql(f"CREATE FUNCTION {name}() RETURNS text LANGUAGE sql AS $${body}$$")
+    acme.execute_sql("SELECT 1")
+    with one.use("acme", across_yield=True):
+        Customer.raw(f"SELECT {call}").tuples().execute()
+        assert acme.execute_sql(f"SELECT {call}").fetchone()
+    assert value(one.database_of("globex"), "SHOW work_mem") != "1MB"
+
+
 def test_queries_that_leave_nothing_are_not_followed_by_a_scrub(one):
     with one.use("acme", across_yield=True):
         Customer.create(name="a")
