@@ -709,6 +709,17 @@ def test_a_query_built_outside_is_prefetched_with_what_was_asked_for(tenants):
                 assert rows[0].invoices[0].customer is rows[0]
 
 
+def test_queries_built_outside_are_sent_once_each_to_be_prefetched(server, make_engine, filled):
+    customers, invoices = Customer.select(), Invoice.select()
+    with Relay(server.url) as relay:
+        tenants = make_engine(url=relay.url)
+        with tenants.use("acme"):
+            customers.count()
+            with relay.counting() as messages:
+                peewee.prefetch(customers, invoices)
+        assert len(messages) == 2
+
+
 def test_the_first_of_a_query_built_outside_does_not_change_it(tenants):
     query = Customer.select()
     with tenants.use("acme"):
