@@ -204,8 +204,8 @@ class Actor:
         return REFUSED
 
     def do_with(self, held: Held, work: Callable[[], Any], *, cached: bool = False) -> Any:
-        """As :meth:`do`, with something that belongs to a place. What is *cached* is had where nothing is bound."""
-        if cached and (self.place is None or self.place == held.place):
+        """As :meth:`do`, with something that belongs to a place. What is *cached* is had without a statement."""
+        if cached:
             return work()
         if self.place == held.place or held.place is None:
             return self.do(work)

@@ -544,7 +544,9 @@ def _use_result(actor: Actor, held: Held, number: int) -> None:
 
 
 def _has_own_pin(actor: Actor, held: Held) -> bool:
-    return actor.place in (None, held.place)
+    """Whether it can be had without a statement: what a generator has bound has no say in that."""
+    own = actor.own_binding
+    return own is None or own.place == held.place
 
 
 def _use_iterator(actor: Actor, held: Held, _: int) -> None:
