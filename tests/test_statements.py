@@ -588,6 +588,22 @@ def test_reflection_and_dataset_see_the_tenants_schema(acme):
         data.close()
 
 
+def test_what_reflection_and_dataset_have_made_is_for_whoever_is_bound(one):
+    from playhouse.dataset import DataSet
+    from playhouse.reflection import generate_models
+
+    with one.use("acme"), pytest.warns(UserWarning, match="plan"):
+        made, data = generate_models(one.database)["customer"], DataSet(one.database)
+        Customer.create(name="of acme")
+        table, query = data["customer"], made.select(made.name).tuples()
+        assert [row["name"] for row in table] == ["of acme"]
+        assert list(query) == [("of acme",)]
+    with one.use("globex"):
+        assert (list(table), list(query)) == ([], [])
+    with pytest.raises(NothingBound):
+        list(table)
+
+
 # What was read on a connection before, or left on it, has no say in what a name means now.
 
 
