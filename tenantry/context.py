@@ -281,13 +281,14 @@ def moved_block() -> Bound | None:
     """Return the block of a generator that runs here, if it was entered in another context and so binds nothing here.
 
     A generator that is begun in one thread or task and goes on in another is inside of its block by its text alone.
+    What has a context of its own, by :func:`go_on`, is not inside of it.
     """
     for each in [ref() for ref in tuple(generators_blocks)]:
         if each is not None and each.frame.f_back is not None and not _is_in(_blocks.get(), each):
             frame: Any = sys._getframe(1)
-            while frame is not None and frame is not each.frame:
+            while frame is not None and frame is not each.frame and frame.f_code is not go_on.__code__:
                 frame = frame.f_back
-            if frame is not None:
+            if frame is each.frame:
                 return each
     return None
 
@@ -347,19 +348,20 @@ def _without(blocks: _Blocks, value: Bound) -> _Blocks:
 
 def keep_bound() -> None:
     """Make what is bound here everybody's, in a copy of this context: there is no generator in it, and no consumer."""
-    here, blocks = own_block(), _blocks.get()
-    if blocks is not None and not blocks[0].plain:
-        _blocks.set(None if here is None else (Bound(here.engine, here.tenant, here.database, here.values), None))
+    here = own_block()
+    if here is not None and not here.plain:
+        here = Bound(here.engine, here.tenant, here.database, here.values)
+    _blocks.set(None if here is None else (here, None))
 
 
-def go_on(work: Callable[..., T], *args: Any) -> T:
+def go_on(work: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     """Call *work* in a context that is its alone: the generators that have bound something in it may change threads."""
     blocks = _blocks.get()
     while blocks is not None:
         if blocks[0].frame is not None:
             blocks[0].owner = Owner()
         blocks = blocks[1]
-    return work(*args)
+    return work(*args, **kwargs)
 
 
 class Lease:

@@ -175,6 +175,20 @@ MUTANTS = (
         "test_context.py",
         Edit("context.py", "not block.is_within(running)", "block.frame is not running"),
     ),
+    _mutant(
+        "what a function has entered by hand is a generator's consumer's",
+        "test_context.py",
+        Edit("app/use.py", ' and "__enter__" not in code.co_names'),
+    ),
+    _mutant(
+        "a shared row gives what was prefetched for it elsewhere",
+        "test_pinning.py",
+        Edit(
+            "binding/relations.py",
+            "                for other in kept:\n                    admit_here(other)",
+            "                pass",
+        ),
+    ),
     _machine(
         "a generator's block is its consumer's",
         "start_generator touch_without_tenant",
@@ -183,7 +197,7 @@ MUTANTS = (
     _machine(
         "wrap() takes nothing along",
         "take_along",
-        Edit("app/carry.py", "context.copy().run(function, *args", "function(*args"),
+        Edit("app/carry.py", "context.copy().run(go_on, function, *args", "function(*args"),
     ),
     _machine("the executor takes nothing along", "take_along", Edit("app/carry.py", "submit(wrap(fn)", "submit(fn")),
     _machine(

@@ -376,6 +376,71 @@ def test_t05b_a_stack_in_a_generator_binds_for_it_alone(tenants):
     running.close()
 
 
+def by_stack(block, stack):
+    stack.enter_context(block)
+
+
+def by_hand(block, stack):
+    block.__enter__()
+    stack.push(block)
+
+
+def by_another(block, stack):
+    by_stack(entered_later_than(block), stack)
+
+
+@contextlib.contextmanager
+def entered_later_than(block):
+    with block:
+        yield
+
+
+FUNCTIONS = [by_stack, by_hand, by_another]
+
+
+@pytest.mark.parametrize("enter", FUNCTIONS)
+def test_t05b_what_a_function_has_entered_for_a_generator_is_not_its_consumers(tenants, enter):
+    def steps():
+        with contextlib.ExitStack() as stack:
+            enter(tenants.use("acme"), stack)
+            yield who()
+            yield who()
+
+    running = steps()
+    assert next(running) == "acme"
+    with pytest.raises(GeneratorSuspended):
+        who()
+    with tenants.use("globex"):
+        assert (next(running), who()) == ("acme", "globex")
+    running.close()
+    assert bound() is None
+
+
+@pytest.mark.parametrize("enter", FUNCTIONS)
+def test_t05b_nor_what_a_function_has_entered_for_an_async_generator(tenants, enter):
+    async def steps():
+        with contextlib.ExitStack() as stack:
+            enter(tenants.use("acme"), stack)
+            yield who()
+
+    async def main():
+        running = steps()
+        assert await running.__anext__() == "acme"
+        with pytest.raises(GeneratorSuspended):
+            who()
+        await running.aclose()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("enter", FUNCTIONS)
+def test_a_function_may_enter_a_block_for_who_calls_it(tenants, enter):
+    with contextlib.ExitStack() as stack:
+        enter(tenants.use("acme"), stack)
+        assert who() == "acme"
+    assert bound() is None
+
+
 def test_across_yield_binds_for_the_consumer_as_well(tenants):
     def fixture():
         with tenants.use("acme", across_yield=True):
@@ -440,6 +505,32 @@ def test_t06_nor_does_it_go_on_where_it_was_begun_in_another_context(tenants):
     contextvars.copy_context().run(next, steps)
     with tenants.use("globex"), pytest.raises(GeneratorMoved):
         next(steps)
+
+
+CARRIED = {"wrap": lambda: wrap(who)(), "stream": lambda: next(stream(who() for _ in range(1)))}
+
+
+@pytest.mark.parametrize("ask", CARRIED.values(), ids=CARRIED)
+def test_what_a_generator_carries_along_runs_in_it_too(tenants, ask):
+    def steps():
+        with tenants.use("acme"):
+            yield ask()
+
+    assert next(steps()) == "acme"
+
+
+@pytest.mark.parametrize("ask", CARRIED.values(), ids=CARRIED)
+def test_what_a_function_carries_along_leaves_the_generator_around_it_as_it_was(tenants, ask):
+    def carry():
+        with tenants.use("globex"):
+            carried = wrap(ask)
+        return in_thread(carried)
+
+    def steps():
+        with tenants.use("acme"):
+            yield carry(), who()
+
+    assert next(steps()) == ("globex", "acme")
 
 
 def test_t06_a_block_that_a_generator_has_left_elsewhere_is_left_here_too(tenants):

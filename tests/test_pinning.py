@@ -255,6 +255,14 @@ def test_t08_a_backref_that_was_prefetched_is_not_followed_in_another_tenant(ten
         _ = customer.invoices
 
 
+def test_t08_nor_is_one_that_was_prefetched_for_a_shared_row(tenants):
+    with tenants.use("acme"):
+        plan = peewee.prefetch(Plan.select(), Invoice)[0]
+        assert [invoice.note for invoice in plan.invoice_set] == ["acme:1"]
+    with tenants.use("globex"), refused():
+        _ = plan.invoice_set
+
+
 def test_a_prefetched_backref_can_be_set_and_deleted_as_in_peewee(tenants):
     with tenants.use("acme"):
         customer = Customer.get_by_id(1)
@@ -699,6 +707,17 @@ def test_a_query_built_outside_is_prefetched_with_what_was_asked_for(tenants):
             for rows in (peewee.prefetch(customers, second), customers.prefetch(second)):
                 assert [invoice.note for invoice in rows[0].invoices] == [f"{tenant}:2"]
                 assert rows[0].invoices[0].customer is rows[0]
+
+
+def test_queries_built_outside_are_sent_once_each_to_be_prefetched(server, make_engine, filled):
+    customers, invoices = Customer.select(), Invoice.select()
+    with Relay(server.url) as relay:
+        tenants = make_engine(url=relay.url)
+        with tenants.use("acme"):
+            customers.count()
+            with relay.counting() as messages:
+                peewee.prefetch(customers, invoices)
+        assert len(messages) == 2
 
 
 def test_the_first_of_a_query_built_outside_does_not_change_it(tenants):
@@ -1289,6 +1308,16 @@ def test_a_query_of_one_tenant_is_not_executed_on_the_database_of_another(tenant
             query.execute(tenants.database_of("globex"))
     with refused():
         query.execute(tenants.database_of("globex"))
+
+
+@pytest.mark.parametrize("build", [lambda row: Customer.select(), lambda row: Customer.id == row], ids=["query", "row"])
+def test_options_of_rendering_do_not_let_another_tenants_in(tenants, build):
+    with tenants.use("acme"):
+        found = build(Customer.get_by_id(1))
+    with tenants.use("globex"):
+        query = Customer.select().where(found) if isinstance(found, peewee.Expression) else found
+        with refused():
+            tenants.database.execute(query, value_literals=True)
 
 
 def test_a_query_executed_on_one_database_keeps_nothing_for_the_next(tenants):

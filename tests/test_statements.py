@@ -206,6 +206,26 @@ def test_t18_a_function_called_in_a_query_of_peewees_leaves_nothing_either(one):
         assert value(one.database, "SHOW work_mem") != "1MB"
 
 
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("übel", "übel()"),
+        ("log", "t_acme.log()"),
+        ("held", 'EXISTS (SELECT FROM plan JOIN plan p ON "held"() <> p.name)'),
+    ],
+)
+def test_t18_a_function_by_any_name_leaves_nothing(one, name, call):
+    acme = one.database_of("acme")
+    acme.execute_sql("CREATE TABLE plan AS SELECT 'a' AS name")
+    body = "SELECT set_config('work_mem', '1MB', false)"
+    acme.execute_sql(f"CREATE FUNCTION {name}() RETURNS text LANGUAGE sql AS $${body}$$")
+    acme.execute_sql("SELECT 1")
+    with one.use("acme", across_yield=True):
+        Customer.raw(f"SELECT {call}").tuples().execute()
+        assert acme.execute_sql(f"SELECT {call}").fetchone()
+    assert value(one.database_of("globex"), "SHOW work_mem") != "1MB"
+
+
 def test_queries_that_leave_nothing_are_not_followed_by_a_scrub(one):
     with one.use("acme", across_yield=True):
         Customer.create(name="a")
@@ -566,6 +586,22 @@ def test_reflection_and_dataset_see_the_tenants_schema(acme):
         data["customer"].insert(name="by dataset")
         assert [row["name"] for row in data["customer"]] == ["by dataset"]
         data.close()
+
+
+def test_what_reflection_and_dataset_have_made_is_for_whoever_is_bound(one):
+    from playhouse.dataset import DataSet
+    from playhouse.reflection import generate_models
+
+    with one.use("acme"), pytest.warns(UserWarning, match="plan"):
+        made, data = generate_models(one.database)["customer"], DataSet(one.database)
+        Customer.create(name="of acme")
+        table, query = data["customer"], made.select(made.name).tuples()
+        assert [row["name"] for row in table] == ["of acme"]
+        assert list(query) == [("of acme",)]
+    with one.use("globex"):
+        assert (list(table), list(query)) == ([], [])
+    with pytest.raises(NothingBound):
+        list(table)
 
 
 # What was read on a connection before, or left on it, has no say in what a name means now.

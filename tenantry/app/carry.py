@@ -36,7 +36,7 @@ def wrap(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
         # A copy for each call: a context is entered by one thread at a time, and what one call binds is its own.
-        return context.copy().run(function, *args, **kwargs)
+        return context.copy().run(go_on, function, *args, **kwargs)
 
     return inside
 

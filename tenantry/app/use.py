@@ -20,6 +20,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T", Tenant, None)
 
+_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
 
 class Use(Generic[T]):
     """The block that :meth:`Tenantry.use` and :meth:`Tenantry.shared` give.
@@ -90,19 +92,20 @@ def refuse_generator(function: Callable[..., Any], what: str, right: str) -> Non
         raise TypeError(f"{what} cannot stand above the generator {name}: {right}")
 
 
-def _generator(frame: FrameType | None) -> FrameType | None:
+def _generator(frame: FrameType) -> FrameType | None:
     """Return the frame of the generator that enters a block, where it is one that yields to a consumer.
 
     What contextlib makes of a generator (@contextmanager, a fixture of a web framework) leaves as it enters: then it is
-    whoever enters that. So it is with a class that enters the block in its own __enter__().
+    whoever enters that. A `with` in a function ends before that function does; but a function that calls __enter__(),
+    or has an ExitStack do it, may leave the block to a generator that has called it.
     """
-    while frame is not None:
-        if frame.f_code.co_flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
-            if frame.f_back is None or not _is_contextlibs(frame.f_back):
-                return frame
-        elif not (_is_contextlibs(frame) or frame.f_code.co_name in ("__enter__", "__aenter__")):
-            return None
-        frame = frame.f_back
+    code, caller = frame.f_code, cast(FrameType | None, frame)
+    if not code.co_flags & _GENERATORS and "__enter__" not in code.co_names and not _is_contextlibs(frame):
+        return None
+    while caller is not None:
+        if caller.f_code.co_flags & _GENERATORS and (caller.f_back is None or not _is_contextlibs(caller.f_back)):
+            return caller
+        caller = caller.f_back
     return None
 
 

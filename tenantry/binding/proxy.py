@@ -156,14 +156,11 @@ class BoundDatabase(DatabaseProxy):
     # What would tie it to the database of the moment.
 
     @property
-    def obj(self) -> Any:
-        """What peewee's and playhouse's code takes for "the database behind the proxy"; outside a block, one that
-        cannot be connected.
+    def obj(self) -> BoundDatabase:
+        """What peewee's and playhouse's code takes for "the database behind the proxy": the proxy again, or what they
+        make with it (models by reflection, a DataSet) would stay that tenant's in whose block it was made.
         """
-        here = bound()
-        if here is None or here.is_suspended or (here.tenant is None and self.tenant_only):
-            return template
-        return here.database
+        return self
 
     def initialize(self, obj: object) -> NoReturn:
         raise BindingRefused("initialize()")

@@ -99,11 +99,11 @@ _prefetch_code = peewee.prefetch.__code__
 
 def _in_hand(query: Any, frame: FrameType) -> Any:
     rows = _in_hand_already(query, frame) if frame.f_code is _prefetch_code else None
+    comes_back = rows is None and frame.f_code is _prefetch_code
     if rows is None:
         rows = query.execute()
-        # Not kept for longer than list() goes through them; peewee.prefetch() comes back.
-        kept = (lambda: rows) if frame.f_code is _prefetch_code else weakref.ref(rows)
-        _hand.set((query, _place(frame), kept))
+    # Not kept for longer than list() goes through them; peewee.prefetch() comes back, with list().
+    _hand.set((query, _place(frame), (lambda: rows) if comes_back else weakref.ref(rows)))
     return rows
 
 

@@ -25,7 +25,11 @@ class _Backref:
             return super().__get__(row, kind)  # type: ignore[misc]  # a mixin
         admit_here(row)
         if self.field.backref in row.__dict__:
-            return row.__dict__[self.field.backref]
+            kept = row.__dict__[self.field.backref]
+            if row._pin is None or row._pin.tenant is None:  # A shared row may be here, and those that refer to it not.
+                for other in kept:
+                    admit_here(other)
+            return kept
         found = super().__get__(row, kind)  # type: ignore[misc]  # a mixin
         # The key is in the query: wherever it is run, it must be for this row's tenant.
         if row._pin is not None and row._pin.tenant is not None:

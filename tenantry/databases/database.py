@@ -180,12 +180,13 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     # Statements.
 
     def get_sql_context(self, **context_options: Any) -> Any:
-        if context_options:  # Whoever has options of their own gets peewee's own rendering of them.
-            return super().get_sql_context(**context_options)
         # peewee asks itself for the same options at each query.
         if self._sql_options is None:
             self._sql_options = self.get_context_options()
-        return Rendering(self._sql_options, self.pin)
+        if not context_options:
+            return Rendering(self._sql_options, self.pin)
+        scope = context_options.pop("scope", peewee.SCOPE_NORMAL)  # Of what makes tables.
+        return Rendering({**self._sql_options, **context_options}, self.pin, scope)
 
     def execute(
         self, query: Any, named_cursor: bool = False, array_size: int | None = None, **context_options: Any

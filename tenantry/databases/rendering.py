@@ -57,13 +57,13 @@ class Rendering(Context):
 
     __slots__ = ("pin",)
 
-    def __init__(self, options: Mapping[str, Any], pin: Pin | None = None) -> None:
+    def __init__(self, options: Mapping[str, Any], pin: Pin | None = None, scope: int = SCOPE_NORMAL) -> None:
         self.pin = pin  # Whose the query will be: nothing of another may be in it.
         self.stack = []
         self._sql: list[str] = []
         self._values: list[Any] = []
         self.alias_manager = AliasManager()
-        self.state = State(SCOPE_NORMAL, False, options)
+        self.state = State(scope, False, options)
 
     def __call__(self, scope: int | None = None, parentheses: bool = False, **settings: Any) -> Rendering:
         state = self.state

@@ -55,10 +55,11 @@ _HARMLESS = frozenset(
     plainto_tsquery phraseto_tsquery websearch_to_tsquery
     """.split()
 )
-_CALLED = re.compile(r"(?<![\w\"$])([a-z_][\w$]*)\s*\(", re.IGNORECASE)
+# With the dot of a schema in front of it: what an application calls like a harmless function is another.
+_CALLED = re.compile(r"((?:\.\s*|(?<![\w\"$]))[^\W\d][\w$]*)\s*\(")
 # A quoted name in front of a parenthesis is a call, unless one of these words says that columns follow.
 _CALLED_QUOTED = re.compile(
-    r"(?<!into )(?<!table )(?<!exists )(?<!on )(?<!references )(?<!with )(?<!recursive )"
+    r"(?<!into )(?<!table )(?<!exists )(?<!references )(?<!with )(?<!recursive )"
     r"(?<![\w\".])(?:\"[^\"]*\"\.)*\"[^\"]*\"\s*\(",
     re.IGNORECASE,
 )
