@@ -89,6 +89,32 @@ def test_a_shared_table_that_refers_to_a_tenants_is_found(found, sql):
     assert found() == [("public", "constraint plan_best_fkey of plan", "t_acme.customer")]
 
 
+@pytest.mark.parametrize(
+    ("made", "to"),
+    [
+        ("LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM \"t_acme\" . invoice); END'", "t_acme.invoice"),
+        ("LANGUAGE sql SET search_path = t_acme, pg_temp AS 'SELECT 1'", "t_acme (its search_path)"),
+    ],
+    ids=["text", "path"],
+)
+@pytest.mark.parametrize("schema", ["t_globex", "public"])
+def test_t20_a_function_that_names_a_tenant_in_its_text_or_path_is_found(found, schema, made, to):
+    assert (schema, "function notes", to) in found(f"CREATE FUNCTION {schema}.notes() RETURNS int {made}")
+
+
+def test_what_a_function_only_seems_to_name_is_left_alone(found, sql):
+    sql("CREATE FUNCTION t_globex.total() RETURNS int LANGUAGE sql AS 'SELECT t_acme.id FROM t_globex.customer t_acme'")
+    assert found() == []
+
+
+def test_an_index_that_asks_a_function_of_another_tenant_is_found(found):
+    made = """
+        CREATE FUNCTION t_acme.folded(text) RETURNS text IMMUTABLE LANGUAGE sql RETURN lower($1);
+        CREATE INDEX by_note ON t_globex.invoice (t_acme.folded(note))
+    """
+    assert found(made) == [("t_globex", "index by_note", "t_acme.folded")]
+
+
 def test_t27_a_function_with_its_owners_rights_must_have_a_path_of_its_own(found, sql):
     made = "CREATE FUNCTION t_acme.total() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"
     assert found(made, danger=Danger.DEFINER) == [("t_acme", "function total", "")]
