@@ -134,6 +134,77 @@ def test_a_tenants_own_function_may_follow_the_path_which_is_the_tenants(found):
     assert found(f"CREATE FUNCTION t_acme.notes() RETURNS int LANGUAGE plpgsql AS {body}") == []
 
 
+CASCADE = """
+    ALTER TABLE {0}.invoice DROP CONSTRAINT invoice_plan_id_fkey,
+        ADD CONSTRAINT invoice_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES public.plan {1}
+"""
+
+
+@pytest.mark.parametrize("action", ["DELETE CASCADE", "DELETE SET NULL", "DELETE SET DEFAULT", "UPDATE CASCADE"])
+def test_a_key_by_which_the_change_of_a_shared_row_reaches_into_tenants_is_found_and_cured(found, sql, action):
+    made = CASCADE.format("t_acme", f"ON {action} DEFERRABLE")
+    finding = ("t_acme", "constraint invoice_plan_id_fkey of invoice", f"public.plan ON {action}")
+    assert found(made, danger=Danger.ACTION) == [finding]
+    sql(inspect(sql, TENANTS, ["public"])[0].cure)
+    assert found() == []
+    key = "SELECT condeferrable, confrelid::regclass::text FROM pg_constraint WHERE conname = 'invoice_plan_id_fkey'"
+    assert sorted(sql(key)) == [(False, "plan"), (False, "plan"), (True, "plan")]
+
+
+def test_a_key_that_keeps_a_shared_row_from_going_is_left_alone(found):
+    assert found(CASCADE.format("t_acme", "ON DELETE RESTRICT ON UPDATE NO ACTION")) == []
+
+
+def test_t20_a_trigger_that_a_shared_row_can_fire_follows_the_path_of_who_changes_that(found, sql):
+    sql(CASCADE.format("t_globex", "ON DELETE CASCADE"))
+    for schema in ("t_acme", "t_globex"):
+        sql(f"SET ROLE tenantry_test; CREATE TABLE {schema}.audit (note text); RESET ROLE")
+    body = "'BEGIN INSERT INTO audit VALUES (old.note); RETURN old; END'"
+    sql(f"""
+        CREATE FUNCTION t_globex.audit() RETURNS trigger LANGUAGE plpgsql AS {body};
+        CREATE TRIGGER audit BEFORE DELETE ON t_globex.invoice FOR EACH ROW EXECUTE FUNCTION t_globex.audit();
+        INSERT INTO public.plan (id, name) VALUES (1, 'pro'), (2, 'free');
+        INSERT INTO t_globex.invoice (plan_id, note) VALUES (1, 'of globex'), (2, 'of globex')
+    """)
+    assert found(danger=Danger.CALLER) == [("t_globex", "function audit", "")]
+    delete = "BEGIN; SET LOCAL search_path = t_acme, pg_catalog; DELETE FROM public.plan WHERE id = {}; COMMIT"
+    sql(delete.format(1))
+    assert sql("SELECT note FROM t_acme.audit") == [("of globex",)]  # This is the danger.
+    sql(next(each.cure for each in inspect(sql, TENANTS, ["public"]) if each.danger is Danger.CALLER))
+    assert found(danger=Danger.CALLER) == []
+    sql(delete.format(2))
+    assert sql("SELECT count(*) FROM t_acme.audit") == [(1,)]
+
+
+def test_t20_a_function_elsewhere_that_a_trigger_leads_to_is_judged_as_a_shared_one(found, sql):
+    made = """
+        CREATE SCHEMA ext;
+        CREATE FUNCTION ext.audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+        CREATE TRIGGER audit BEFORE INSERT ON public.plan FOR EACH ROW EXECUTE FUNCTION ext.audit()
+    """
+    assert found(made) == [("ext", "function audit", "")]
+
+
+def test_a_procedure_is_cured_as_one(found, sql):
+    sql("CREATE PROCEDURE public.notes() LANGUAGE plpgsql AS 'BEGIN DELETE FROM invoice; END'")
+    try:
+        assert found() == [("public", "function notes", "")]
+        sql(inspect(sql, TENANTS, ["public"])[0].cure.partition(", then ")[2])
+        assert found() == []
+    finally:
+        sql("DROP PROCEDURE public.notes()")
+
+
+def test_t27b_a_shared_view_over_a_table_with_policies_is_found_and_cured(found, sql, admin_connection):
+    if admin_connection.server_version < 15_00_00:
+        pytest.skip("PostgreSQL 14 knows no security_invoker")
+    sql("CREATE VIEW public.plans AS SELECT name FROM public.plan")
+    assert found() == []
+    assert found("ALTER TABLE public.plan ENABLE ROW LEVEL SECURITY") == [("public", "view plans", "")]
+    sql(inspect(sql, TENANTS, ["public"])[0].cure)
+    assert found() == []
+
+
 def test_t27b_a_view_that_asks_with_its_owners_rights_is_found_and_cured(found, sql, admin_connection):
     if admin_connection.server_version < 15_00_00:
         pytest.skip("PostgreSQL 14 knows no security_invoker")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ class Danger(enum.Enum):
     LEAVES = "refers to another schema than its own and the shared ones"  # T20, T21, T21d
     DEFINER = "runs with its owner's rights on the caller's search_path"  # T27
     CALLER = "looks its tables up on the caller's search_path"  # T20, T20e
+    ACTION = "reaches into the rows of every tenant when a shared row goes or changes"
     OWNER_VIEW = "shows what its owner may see, not who asks"  # T27b
     PUBLIC_EXTENSION = "is in public, which is on no tenant's path"
 
@@ -36,14 +38,34 @@ class Finding:
         return f"{self.schema}: {self.what} {self.danger.value}" + (f": {self.to}" if self.to else "")
 
 
+# In a shared schema a view matters where a table behind it has policies: they ask who the view's owner is.
 _VIEWS = """
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = ANY(%s) AND c.relkind = 'v' AND current_setting('server_version_num')::int >= 150000
+WHERE c.relkind = 'v' AND current_setting('server_version_num')::int >= 150000
+    AND (n.nspname = ANY(%s) OR n.nspname = ANY(%s) AND EXISTS (
+        SELECT FROM pg_catalog.pg_rewrite AS w
+            JOIN pg_catalog.pg_depend AS d ON d.classid = w.tableoid AND d.objid = w.oid
+            JOIN pg_catalog.pg_class AS t ON d.refclassid = t.tableoid AND t.oid = d.refobjid
+        WHERE w.ev_class = c.oid AND t.relrowsecurity))
     AND NOT EXISTS (SELECT FROM unnest(c.reloptions) AS option
                     WHERE option IN ('security_invoker=true', 'security_invoker=on', 'security_invoker=1'))
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1, 2
 """
+
+# The constraint of a partition goes with that of its table.
+_ACTIONS = """
+SELECT n.nspname, t.relname, c.conname, shared.nspname, s.relname, pg_catalog.pg_get_constraintdef(c.oid)
+FROM pg_catalog.pg_constraint AS c
+    JOIN pg_catalog.pg_class AS t ON t.oid = c.conrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+    JOIN pg_catalog.pg_class AS s ON s.oid = c.confrelid
+    JOIN pg_catalog.pg_namespace AS shared ON shared.oid = s.relnamespace
+WHERE c.contype = 'f' AND c.conparentid = 0 AND n.nspname = ANY(%s) AND shared.nspname = ANY(%s)
+    AND (c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd'))
+ORDER BY 1, 2, 3
+"""
+_ACTION = re.compile(r" ON (?:DELETE|UPDATE) (?:CASCADE|SET NULL|SET DEFAULT)(?: \([^)]*\))?")
+_REFERENCED = re.compile(r'(?<= REFERENCES )(?:"[^"]*"|[^("])+')
 
 _EXTENSIONS = """
 SELECT e.extname, e.extrelocatable FROM pg_catalog.pg_extension AS e
@@ -70,8 +92,9 @@ def inspect(
     found += [finding for function in functions if (finding := limits.judge(function)) is not None]
     found += [
         Finding(Danger.OWNER_VIEW, schema, f"view {name}", cure=_alter_view(schema, name))
-        for schema, name in ask(_VIEWS, own)
+        for schema, name in ask(_VIEWS, own, common)
     ]
+    found += [_action(*row) for row in ask(_ACTIONS, own, list(shared))]
     return found + [_extension(name, relocatable, extensions) for name, relocatable in ask(_EXTENSIONS)]
 
 
@@ -95,7 +118,7 @@ class _Limits:
     def judge(self, function: Function) -> Finding | None:
         """Judge a function by how it is declared."""
         is_own = function.schema in self.own
-        follows = not is_own and not function.is_bound
+        follows = not function.is_bound and (not is_own or function.is_fired_from_outside)
         if function.path is not None or not (function.is_definer or follows):
             return None
         danger = Danger.DEFINER if function.is_definer else Danger.CALLER
@@ -107,6 +130,15 @@ class _Limits:
         else:
             cure = f"name its tables with their schemas, then {alter}pg_catalog, pg_temp;"
         return Finding(danger, function.schema, function.what, cure=cure)
+
+
+def _action(schema: str, table: str, name: str, other: str, referenced: str, definition: str) -> Finding:
+    actions = "".join(_ACTION.findall(definition))
+    key, target = quoted(SchemaName(name)), f"{quoted(SchemaName(other))}.{quoted(SchemaName(referenced))}"
+    plain = _REFERENCED.sub(lambda _: target, _ACTION.sub("", definition))
+    alter = f"ALTER TABLE {quoted(SchemaName(schema))}.{quoted(SchemaName(table))}"
+    cure = f"{alter} DROP CONSTRAINT {key}, ADD CONSTRAINT {key} {plain};"
+    return Finding(Danger.ACTION, schema, f"constraint {name} of {table}", f"{other}.{referenced}{actions}", cure)
 
 
 def _alter_view(schema: str, name: str) -> str:
