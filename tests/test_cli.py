@@ -1081,6 +1081,33 @@ def test_doctor_fails_on_a_key_into_another_tenant(run, migrations, sql):
     assert "cli_globex: constraint invoice_other_fkey of invoice refers to another schema" in row[2]
 
 
+def test_doctor_fails_on_a_model_whose_schema_is_a_tenants_and_takes_it_for_no_shared_one(run, migrations, sql):
+    run("migrate", "up")
+    run("tenant", "create", "atlas", "globex")
+    write(
+        "shop_shared.py",
+        "from tenantry import SharedModel, Tenantry\ntenants = Tenantry()\n\n\n"
+        "class Plan(SharedModel):\n    class Meta:\n        schema = 'cli_atlas'\n",
+    )
+    write("tenantry.toml", 'app = "shop_shared:tenants"')
+    sql("ALTER TABLE cli_globex.invoice ADD other int REFERENCES cli_atlas.invoice")
+    ran = run("doctor")
+    (row,) = [row for row in ran.rows if row[1] == "shared"]
+    assert (ran.status, row[0]) == (1, "fail")
+    assert row[2].startswith("the schema 'cli_atlas' of tenant 'atlas' is that of the model Plan, too")
+    assert row[3].startswith("give the model Plan a schema that no tenant has")
+    assert states(ran)["isolation"] == "fail"
+
+
+def test_doctor_fails_on_a_setting_that_names_a_tenants_schema(run, migrations, monkeypatch):
+    run("migrate", "up")
+    run("tenant", "create", "acme")
+    monkeypatch.setenv("TENANTRY_SHARED_SCHEMA", "cli_acme")
+    ran = run("doctor")
+    assert (ran.status, states(ran)["shared"]) == (1, "fail")
+    assert "that of the setting shared_schema" in ran.out
+
+
 def test_doctor_says_once_what_is_in_every_schema_with_the_cure_of_the_first(run, sql, migrations):
     run("migrate", "up")
     run("tenant", "create", "acme", "globex", "initech")

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 import peewee
 
-from tenantry import SharedModel, Tenant, TenantModel, Tenantry
-from tenantry.binding import BoundDatabase
+from tenantry import SharedModel, Tenant, Tenantry
+from tenantry.binding import models_of
 from tenantry.inspection import Departure, Relation, is_of_server
 from tenantry.naming import SchemaName
 
@@ -64,25 +64,6 @@ class Boundary:
             return self.admits(way.to)
         schemas = {self.own, *(schema for schema, _ in self.shared)}
         return way.to.of_extension or is_of_server(way.to.schema) or way.to.schema in schemas
-
-
-def models_of(tenants: Tenantry) -> list[Model]:
-    """Find the models of the process whose database is whoever is bound; peewee's own can be made with it as well."""
-    found = []
-    for model in dict.fromkeys(_below(peewee.Model)):  # One that has several bases is met several times.
-        database = model._meta.database
-        if type(database) is BoundDatabase and database.engine in (None, tenants) and model not in _BASES:
-            found.append(model)
-    return found
-
-
-_BASES = (TenantModel, SharedModel)
-
-
-def _below(model: Any) -> Iterator[Any]:
-    for each in model.__subclasses__():
-        yield each
-        yield from _below(each)
 
 
 class Outside:

@@ -12,10 +12,11 @@ from typing import Any
 import peewee
 
 from tenantry import SharedModel, Tenant, Tenantry
+from tenantry.binding import models_of
 from tenantry.errors import NotIsolated
 from tenantry.inspection import survey
 from tenantry.testing import statements as kinds
-from tenantry.testing.boundary import Boundary, Model, Outside, models_of
+from tenantry.testing.boundary import Boundary, Model, Outside
 from tenantry.testing.fresh import fresh
 from tenantry.testing.report import Gap, Leak, Report
 from tenantry.testing.watch import Touch, Watch, undone
