@@ -14,7 +14,7 @@ from tenantry import SharedModel, State, Tenant, Tenantry, embedded
 from tenantry.binding import models_of
 from tenantry.cli import fleet
 from tenantry.cli.answer import DONE, ERROR, USAGE, Answer, Table
-from tenantry.cli.connection import RoleFacts, connected, facts
+from tenantry.cli.connection import RoleFacts, connected, facts, pooler_facts
 from tenantry.cli.engine import engine
 from tenantry.cli.flags import PROJECT, ProjectFlags
 from tenantry.config import Config, masked, require_url
@@ -82,6 +82,8 @@ def _of_engine(tenants: Tenantry, production: bool) -> Iterator[Check]:
         yield _failure("server", error, "start it, or correct the url")
     else:
         yield from _of_role(found, config)
+        if not is_embedded:
+            yield _of_pooler(config, url)
         yield from _of_tenants(tenants) if found.has_empty_path or config.allow_default_path else ()
         yield from _of_roles(tenants)
     yield _migrations(tenants)
@@ -127,6 +129,28 @@ def _of_role(found: RoleFacts, config: Config) -> Iterator[Check]:
         yield Check(OK, "temp", "temporary tables may be made; they end with the statement or transaction", cure)
     else:
         yield Check(OK, "temp", "not every role may make temporary tables")
+
+
+_REFUSED = "session() is refused, and with it LISTEN, SET, VACUUM and CREATE INDEX CONCURRENTLY"
+
+
+def _of_pooler(config: Config, url: str) -> Check:
+    try:
+        found = pooler_facts(url)
+    except _CALM as error:
+        return _failure("pooler", error, "let the role have two connections")
+    told, mode = f"(pooler = {config.pooler!r})", "auto" if found.is_there else "transaction"
+    if config.pooler == "transaction" or (config.pooler == "auto" and found.is_there):
+        cure = "for these: an engine whose url leads to the server itself"
+        if not found.lends_for_transaction:
+            cure += '. Where a connection keeps its backend: pooler = "session"'
+        return Check(OK, "pooler", f"one in transaction mode is before the server {told}: {_REFUSED}", cure)
+    if found.lends_for_transaction:
+        says = f"one lends a backend for a transaction only {told}: what a session leaves on it, another tenant finds"
+        return Check(FAIL, "pooler", says, f'set pooler = "{mode}"')
+    if found.is_there:
+        return Check(OK, "pooler", f"one in session mode is before the server {told}")
+    return Check(OK, "pooler", "none: each connection is a backend of its own")
 
 
 def _of_tenants(tenants: Tenantry) -> Iterator[Check]:
