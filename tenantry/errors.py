@@ -8,6 +8,7 @@ TenantryError
 │   ├── NoUrl                    nothing says where the database is
 │   ├── EmbeddedUnavailable      `embedded:` was asked for, and its package is not installed
 │   ├── UnsafeDefaultPath        the role's own search_path would resolve what escapes the prefix
+│   ├── SchemaIsShared           a tenant's schema is that of something shared as well
 │   ├── RolesNotReady            roles are to be used, and the server is not set up for them
 │   └── NoMigrationFolder        there is no folder of migrations at that path
 ├── UsageError                   a command was told too little, or what does not go together
@@ -130,6 +131,16 @@ class UnsafeDefaultPath(ConfigError):
             f'ALTER ROLE "{role}" IN DATABASE "{database}" SET search_path = \'\'; or pass allow_default_path=True.'
         )
         self.role, self.database, self.path = role, database, path
+
+
+class SchemaIsShared(ConfigError):
+    """A tenant's schema is that of something shared as well: its rows would be every tenant's. *by* says of what."""
+
+    def __init__(self, *, tenant: str, schema: str, by: str) -> None:
+        self.what = f"the schema {schema!r} of tenant {tenant!r} is that of {by}, too: its rows would be every tenant's"
+        self.cure = f"give {by} a schema that no tenant has, or the tenant another one"
+        super().__init__(f"{self.what}. To mend it, {self.cure}")
+        self.tenant, self.schema, self.by = tenant, schema, by
 
 
 class RolesNotReady(ConfigError):

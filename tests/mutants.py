@@ -205,6 +205,11 @@ MUTANTS = (
         "start_stream use_held",
         Edit("app/carry.py", "self._context.run(go_on, self._rows.__next__)", "self._rows.__next__()"),
     ),
+    _mutant(
+        "a tenant may have the schema of what is shared",
+        "test_catalog.py",
+        Edit("app/parts.py", "if tenant.schema in self.common:", "if False:"),
+    ),
     # The path of a statement.
     _machine(
         "public is on the path",

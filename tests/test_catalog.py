@@ -13,7 +13,7 @@ import pytest
 from relay import Relay
 from shop import Customer
 
-from tenantry import State, Tenantry, catalog
+from tenantry import FixedCatalog, SharedModel, State, Tenant, Tenantry, catalog
 from tenantry.catalog import SCHEMA, TableCatalog
 from tenantry.databases import Prefix, SharedDatabase, Wire
 from tenantry.errors import (
@@ -24,6 +24,7 @@ from tenantry.errors import (
     MigrationEdited,
     MigrationFailed,
     PoolTimeout,
+    SchemaIsShared,
     SchemaTaken,
     ServerRefused,
     TenantDropped,
@@ -153,6 +154,39 @@ def test_a_schema_that_another_tenant_has_is_not_given_twice(engine, sql):
     engine(schema_prefix="t_a_").create("b")
     with pytest.raises(SchemaTaken, match="'t_a_b'"):
         engine().create("a_b")
+
+
+@pytest.mark.parametrize(
+    ("setting", "by"),
+    [
+        ({"shared_schema": "t_acme"}, "the setting shared_schema"),
+        ({"extensions": "t_acme"}, "the setting extensions"),
+        ({"schema_prefix": "tenan"}, "tenantry's own tables"),
+    ],
+    ids=["shared_schema", "extensions", "own"],
+)
+def test_a_tenant_whose_schema_the_settings_share_is_refused(engine, sql, setting, by):
+    name = "try" if "schema_prefix" in setting else "acme"
+    schema = "tenantry" if name == "try" else "t_acme"
+    with pytest.raises(SchemaIsShared, match=f"'{schema}' of tenant '{name}' is that of {by}, too"):
+        engine(**setting).create(name)
+    assert schemas(sql) == []
+    tenants = engine(catalog=FixedCatalog([Tenant(name, schema)]), **setting)
+    with pytest.raises(SchemaIsShared) as caught, tenants.use(name):
+        pass
+    assert (caught.value.tenant, caught.value.schema, caught.value.by) == (name, schema, by)
+
+
+def test_a_new_tenant_whose_schema_is_a_models_is_refused_before_anything_is_made(engine, sql):
+    class Country(SharedModel):
+        class Meta:
+            schema = "t_geo"
+
+    tenants = engine()
+    with pytest.raises(SchemaIsShared, match="'t_geo' of tenant 'geo' is that of the model Country, too"):
+        tenants.create("geo")
+    assert (schemas(sql), sql("SELECT to_regclass('tenantry.tenants')")) == ([], [(None,)])
+    assert tenants.create("acme").schema != Country._meta.schema
 
 
 @pytest.mark.parametrize("text", ["ACME", 'a"; drop schema public cascade; --', "a%s", "", "a" * 49])

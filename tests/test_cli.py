@@ -13,10 +13,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg2
 import pytest
+from bouncer import Bouncer
+from conftest import PASSWORD, ROLE
 
 from tenantry.cli import main, progress
 from tenantry.embedded import locks
@@ -1079,6 +1082,89 @@ def test_doctor_fails_on_a_key_into_another_tenant(run, migrations, sql):
     (row,) = [row for row in ran.rows if row[1] == "isolation"]
     assert (ran.status, row[0]) == (1, "fail")
     assert "cli_globex: constraint invoice_other_fkey of invoice refers to another schema" in row[2]
+
+
+def test_doctor_fails_on_a_model_whose_schema_is_a_tenants_and_takes_it_for_no_shared_one(run, migrations, sql):
+    run("migrate", "up")
+    run("tenant", "create", "atlas", "globex")
+    write(
+        "shop_shared.py",
+        "from tenantry import SharedModel, Tenantry\ntenants = Tenantry()\n\n\n"
+        "class Plan(SharedModel):\n    class Meta:\n        schema = 'cli_atlas'\n",
+    )
+    write("tenantry.toml", 'app = "shop_shared:tenants"')
+    sql("ALTER TABLE cli_globex.invoice ADD other int REFERENCES cli_atlas.invoice")
+    ran = run("doctor")
+    (row,) = [row for row in ran.rows if row[1] == "shared"]
+    assert (ran.status, row[0]) == (1, "fail")
+    assert row[2].startswith("the schema 'cli_atlas' of tenant 'atlas' is that of the model Plan, too")
+    assert row[3].startswith("give the model Plan a schema that no tenant has")
+    assert states(ran)["isolation"] == "fail"
+
+
+def test_doctor_fails_on_a_setting_that_names_a_tenants_schema(run, migrations, monkeypatch):
+    run("migrate", "up")
+    run("tenant", "create", "acme")
+    monkeypatch.setenv("TENANTRY_SHARED_SCHEMA", "cli_acme")
+    ran = run("doctor")
+    assert (ran.status, states(ran)["shared"]) == (1, "fail")
+    assert "that of the setting shared_schema" in ran.out
+
+
+@pytest.fixture
+def bouncer(direct_server):
+    """Make a PgBouncer before the server, in the mode that is named."""
+    with ExitStack() as stack:
+
+        def make(mode):
+            return stack.enter_context(
+                Bouncer(direct_server.url, backends=2, passwords={ROLE: PASSWORD}, pool_mode=mode)
+            ).url
+
+        yield make
+
+
+def pooler(ran):
+    return next(row for row in ran.rows if row[1] == "pooler")
+
+
+def test_doctor_tells_of_a_pooler_in_transaction_mode_and_of_what_is_refused_behind_it(run, bouncer):
+    ran = run("doctor", "--url", bouncer("transaction"))
+    state, _, says, cure = pooler(ran)
+    assert (ran.status, state) == (0, "ok")
+    assert says.startswith("one in transaction mode is before the server (pooler = 'auto'): session() is refused")
+    assert cure == "for these: an engine whose url leads to the server itself"
+
+
+def test_doctor_fails_on_a_pooler_that_is_wrongly_told_to_keep_sessions(run, bouncer, monkeypatch):
+    monkeypatch.setenv("TENANTRY_POOLER", "session")
+    ran = run("doctor", "--url", bouncer("transaction"))
+    state, _, says, cure = pooler(ran)
+    assert (ran.status, state, cure) == (1, "fail", 'set pooler = "auto"')
+    assert says.startswith("one lends a backend for a transaction only (pooler = 'session')")
+
+
+def test_doctor_knows_a_pooler_in_session_mode_when_it_is_told_and_names_the_setting_else(run, bouncer, monkeypatch):
+    url = bouncer("session")
+    assert pooler(run("doctor", "--url", url))[3].endswith('Where a connection keeps its backend: pooler = "session"')
+    monkeypatch.setenv("TENANTRY_POOLER", "session")
+    assert pooler(run("doctor", "--url", url))[2] == "one in session mode is before the server (pooler = 'session')"
+
+
+def test_doctor_believes_that_there_is_a_pooler_which_shows_no_sign(run, direct_server, monkeypatch):
+    assert pooler(run("doctor", "--url", direct_server.url))[2] == "none: each connection is a backend of its own"
+    monkeypatch.setenv("TENANTRY_POOLER", "transaction")
+    state, _, says, _ = pooler(run("doctor", "--url", direct_server.url))
+    assert (state, "(pooler = 'transaction'): session() is refused" in says) == ("ok", True)
+
+
+@pytest.mark.direct
+def test_doctor_fails_on_a_role_that_may_not_have_a_second_connection(run, sql):
+    sql("ALTER ROLE tenantry_test CONNECTION LIMIT 1")
+    try:
+        assert pooler(run("doctor"))[0::3] == ["fail", "let the role have two connections"]
+    finally:
+        sql("ALTER ROLE tenantry_test CONNECTION LIMIT -1")
 
 
 def test_doctor_says_once_what_is_in_every_schema_with_the_cure_of_the_first(run, sql, migrations):

@@ -12,15 +12,15 @@ from tenantry import migrations, provisioning
 from tenantry.app.hooks import Hooks
 from tenantry.app.parts import Parts
 from tenantry.app.use import Use
-from tenantry.binding import BoundDatabase
+from tenantry.binding import BoundDatabase, models_of
 from tenantry.catalog import Catalog, State, TableCatalog, Tenant, admit, find
 from tenantry.config import Config, Settings, check, load
 from tenantry.context import Bound, bound_to, nothing_open, open_leases, own_block
 from tenantry.databases import SchemaDatabase, TenantDatabase
-from tenantry.errors import CatalogIsReadOnly, NoTenantBound, PoolClosed, TransactionOpen
+from tenantry.errors import CatalogIsReadOnly, NoTenantBound, PoolClosed, SchemaIsShared, TransactionOpen
 from tenantry.forks import ForkSafeLock
 from tenantry.migrations import Outcome, OutcomeState
-from tenantry.naming import tenant_id
+from tenantry.naming import tenant_id, tenant_schema
 from tenantry.pool import Health, OnConnect, Pool, PoolFigures, TenantPassword
 
 R = TypeVar("R")
@@ -102,6 +102,7 @@ class Tenantry:
         Raises, when the block is entered:
             InvalidTenantId: *tenant* is not an id; nothing was asked.
             UnknownTenant, TenantSuspended, TenantDropped, TenantNotReady: what the catalog says of it.
+            SchemaIsShared: the settings share the tenant's schema.
             TransactionOpen: a transaction of another tenant, or of the shared schema, is open here.
         """
         return Use(self, tenant, values, beside_transaction, across_yield)
@@ -186,12 +187,18 @@ class Tenantry:
             InvalidTenantId: *tenant* is not an id.
             TenantExists: it is there, or another process was first.
             SchemaTaken: its schema is there already, with whatever it holds.
+            SchemaIsShared: its schema is that of a model, or one that the settings share.
             RoleTaken, RolesNotReady: with roles, its role is in use, or the login may not make one.
             MigrationFailed, MigrationEdited, MigrationBlocked: a migration did not run; nothing is left of the tenant.
             CatalogIsReadOnly: the application keeps the catalog.
             TransactionOpen: a transaction of a tenant is open here.
         """
-        tenant_id(tenant)  # Before the server is asked, and tenantry's own tables are made.
+        schema = tenant_schema(tenant_id(tenant), prefix=self.config.schema_prefix)
+        # Here alone, and not in use(): models may come later, and a block is not to pay for looking through them.
+        models: Any = models_of(self)
+        for model in models:
+            if model._meta.schema == schema:  # Before the server is asked, and tenantry's own tables are made.
+                raise SchemaIsShared(tenant=tenant, schema=schema, by=f"the model {model.__name__}")
         catalog = self._own_catalog("create")
         self._refuse_beside_transaction(tenant)
         self._prepare()

@@ -11,7 +11,7 @@ from tenantry.app.hooks import Hooks
 from tenantry.catalog import SCHEMA, Catalog, TableCatalog, Tenant
 from tenantry.config import Config, SourceKind, require_url
 from tenantry.databases import LOGIN, DatabaseCache, Prefix, SharedDatabase, TenantDatabase, Wire
-from tenantry.errors import ConfigError, InvalidSetting
+from tenantry.errors import ConfigError, InvalidSetting, SchemaIsShared
 from tenantry.migrations import MigrationFile, read_folder
 from tenantry.naming import RoleName, extensions_schema
 from tenantry.pool import (
@@ -67,6 +67,12 @@ class Parts:
             )
         ask = Wire(self.pool, SCHEMA, Prefix.of(SCHEMA)).ask
         self.catalog: Catalog = TableCatalog(ask, interval_s=config.catalog_interval_s) if catalog is None else catalog
+        # The schemas that are no tenant's, and whose they are.
+        self.common = {
+            config.shared_schema: "the setting shared_schema",
+            SCHEMA: "tenantry's own tables",
+            **({self._extensions: "the setting extensions"} if self._extensions else {}),
+        }
         self._kept: DatabaseCache[TenantDatabase] = DatabaseCache(
             min(config.databases, config.tenant_pools) if per_tenant else config.databases,
             made=self._made,
@@ -106,7 +112,11 @@ class Parts:
         return self._shared(None if self.roles is None else LOGIN)
 
     def database(self, tenant: Tenant) -> TenantDatabase:
-        """Return the database of *tenant*: one that is kept, or a new one that is from now on."""
+        """Return the database of *tenant*: one that is kept, or a new one that is from now on.
+
+        Raises:
+            SchemaIsShared: its schema is one that the settings share.
+        """
         if self.tenant_pools is not None:
             self.tenant_pools.sweep()
         return self._kept.get(_key(tenant), functools.partial(self._make, tenant))
@@ -160,6 +170,8 @@ class Parts:
         return self._tenant(tenant, None, pool)  # It has logged in as its role, and is never another.
 
     def _tenant(self, tenant: Tenant, role: RoleName | None, pool: Pool | None = None) -> TenantDatabase:
+        if tenant.schema in self.common:
+            raise SchemaIsShared(tenant=tenant.id, schema=tenant.schema, by=self.common[tenant.schema])
         told = tenant.id if self.config.tenant_setting else None
         return TenantDatabase(pool or self.pool, tenant, told=told, **self._options(tenant, role))
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 import peewee
@@ -243,3 +243,24 @@ def base_of(proxy: BoundDatabase) -> type[peewee.Model]:
             database = proxy
 
     return BaseModel
+
+
+def models_of(engine: object) -> list[type[peewee.Model]]:
+    """Find the models of the process whose database is whoever is bound by *engine*; peewee's own can be made with it
+    as well.
+    """
+    found = []
+    for model in dict.fromkeys(_below(peewee.Model)):  # One that has several bases is met several times.
+        database = model._meta.database
+        if type(database) is BoundDatabase and database.engine in (None, engine) and model not in _BASES:
+            found.append(model)
+    return found
+
+
+_BASES = (TenantModel, SharedModel)
+
+
+def _below(model: Any) -> Iterator[Any]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _below(each)

@@ -10,6 +10,7 @@ import psycopg2.extensions
 
 from tenantry.naming import SchemaName, quoted
 from tenantry.pool import Pool, PoolSettings
+from tenantry.pool.connection import Connection
 
 _FACTS = """
     SELECT r.rolname, r.rolsuper, r.rolbypassrls, current_database(),
@@ -50,7 +51,7 @@ class RoleFacts:
 
 
 @contextlib.contextmanager
-def connected(url: str) -> Iterator[psycopg2.extensions.connection]:
+def connected(url: str) -> Iterator[Connection]:
     """Give one connection to *url*, asked for once, whatever the role's default path is.
 
     Raises:
@@ -71,3 +72,30 @@ def facts(connection: psycopg2.extensions.connection) -> RoleFacts:
     cursor = connection.cursor()
     cursor.execute(_FACTS)
     return RoleFacts(*(cursor.fetchone() or ()))
+
+
+@dataclass(frozen=True, slots=True)
+class PoolerFacts:
+    """What shows that a pooler stands before the server. That it lends for a transaction is seen, or not: never that
+    it does not.
+    """
+
+    is_there: bool  # It has made up the number of the backend.
+    lends_for_transaction: bool  # Two connections have met one backend, or one has met two.
+
+
+def pooler_facts(url: str) -> PoolerFacts:
+    """Look which backends two connections to *url* meet.
+
+    Raises:
+        ConfigError, ServerError: see :func:`connected`.
+    """
+    with connected(url) as one, connected(url) as other:
+        met = [{_backend(each), _backend(each)} for each in (one, other)]
+        return PoolerFacts(one.pooled, bool(met[0] & met[1]) or any(len(each) > 1 for each in met))
+
+
+def _backend(connection: Connection) -> int:
+    cursor = connection.cursor()
+    cursor.execute("SELECT pg_catalog.pg_backend_pid()")
+    return int((cursor.fetchone() or (0,))[0])

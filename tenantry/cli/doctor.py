@@ -10,16 +10,16 @@ import peewee
 import psycopg2
 from cyclopts import Parameter
 
-from tenantry import SharedModel, State, Tenantry, embedded
+from tenantry import SharedModel, State, Tenant, Tenantry, embedded
+from tenantry.binding import models_of
 from tenantry.cli import fleet
 from tenantry.cli.answer import DONE, ERROR, USAGE, Answer, Table
-from tenantry.cli.connection import RoleFacts, connected, facts
+from tenantry.cli.connection import RoleFacts, connected, facts, pooler_facts
 from tenantry.cli.engine import engine
 from tenantry.cli.flags import PROJECT, ProjectFlags
 from tenantry.config import Config, masked, require_url
-from tenantry.errors import ConfigError, MigrationError, RolesNotReady, TenantryError
+from tenantry.errors import ConfigError, MigrationError, RolesNotReady, SchemaIsShared, TenantryError
 from tenantry.inspection import Danger, Finding, inspect
-from tenantry.naming import SchemaName
 
 OLDEST = 14_00_00  # The oldest PostgreSQL that is tested.
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -82,6 +82,8 @@ def _of_engine(tenants: Tenantry, production: bool) -> Iterator[Check]:
         yield _failure("server", error, "start it, or correct the url")
     else:
         yield from _of_role(found, config)
+        if not is_embedded:
+            yield _of_pooler(config, url)
         yield from _of_tenants(tenants) if found.has_empty_path or config.allow_default_path else ()
         yield from _of_roles(tenants)
     yield _migrations(tenants)
@@ -129,14 +131,36 @@ def _of_role(found: RoleFacts, config: Config) -> Iterator[Check]:
         yield Check(OK, "temp", "not every role may make temporary tables")
 
 
+_REFUSED = "session() is refused, and with it LISTEN, SET, VACUUM and CREATE INDEX CONCURRENTLY"
+
+
+def _of_pooler(config: Config, url: str) -> Check:
+    try:
+        found = pooler_facts(url)
+    except _CALM as error:
+        return _failure("pooler", error, "let the role have two connections")
+    told, mode = f"(pooler = {config.pooler!r})", "auto" if found.is_there else "transaction"
+    if config.pooler == "transaction" or (config.pooler == "auto" and found.is_there):
+        cure = "for these: an engine whose url leads to the server itself"
+        if not found.lends_for_transaction:
+            cure += '. Where a connection keeps its backend: pooler = "session"'
+        return Check(OK, "pooler", f"one in transaction mode is before the server {told}: {_REFUSED}", cure)
+    if found.lends_for_transaction:
+        says = f"one lends a backend for a transaction only {told}: what a session leaves on it, another tenant finds"
+        return Check(FAIL, "pooler", says, f'set pooler = "{mode}"')
+    if found.is_there:
+        return Check(OK, "pooler", f"one in session mode is before the server {told}")
+    return Check(OK, "pooler", "none: each connection is a backend of its own")
+
+
 def _of_tenants(tenants: Tenantry) -> Iterator[Check]:
     try:
-        schemas = [tenant.schema for tenant in tenants if tenant.state is not State.DROPPED]
-        yield Check(OK, "catalog", f"{len(schemas)} tenants")
+        living = [tenant for tenant in tenants if tenant.state is not State.DROPPED]
+        yield Check(OK, "catalog", f"{len(living)} tenants")
     except _CALM as error:
         yield _failure("catalog", error, "may the role read tenantry.tenants?")
         return
-    yield from _of_schemas(tenants, schemas)
+    yield from _of_schemas(tenants, living)
     try:
         found = fleet.standings(tenants)
     except (ConfigError, MigrationError, OSError):
@@ -157,28 +181,28 @@ def _of_tenants(tenants: Tenantry) -> Iterator[Check]:
 _STATES = {Danger.LEAVES: FAIL, Danger.DEFINER: FAIL}  # The others depend on what the application does with them.
 
 
-def _of_schemas(tenants: Tenantry, schemas: list[SchemaName]) -> Iterator[Check]:
-    parts = tenants.parts
-    shared = {parts.config.shared_schema, *(model._meta.schema for model in _below(SharedModel))}
+def _of_schemas(tenants: Tenantry, living: list[Tenant]) -> Iterator[Check]:
+    parts, owners = tenants.parts, {tenant.schema: tenant.id for tenant in living}
+    models: list[Any] = [model for model in models_of(tenants) if model._meta.schema is not None]
+    fixed = parts.common | {model._meta.schema: f"the model {model.__name__}" for model in models}
+    for schema in sorted(owners.keys() & fixed):
+        both = SchemaIsShared(tenant=owners[schema], schema=schema, by=fixed[schema])
+        yield Check(FAIL, "shared", both.what, both.cure)
+    shared = {parts.config.shared_schema, *(each._meta.schema for each in models if issubclass(each, SharedModel))}
+    shared -= owners.keys()  # Else what leads to that tenant would pass.
     try:
-        found = inspect(parts.shared_as_login.wire.ask, schemas, shared, extensions=parts.config.extensions)
+        found = inspect(parts.shared_as_login.wire.ask, owners, shared, extensions=parts.config.extensions)
     except _CALM as error:
         yield _failure("isolation", error, "look at the server")
         return
     if not found:
-        yield Check(OK, "isolation", f"nothing in {len(schemas)} tenants' schemas leads out of them")
+        yield Check(OK, "isolation", f"nothing in {len(owners)} tenants' schemas leads out of them")
     alike: dict[tuple[Danger, str], list[Finding]] = {}
     for finding in found:  # What a migration has made is in every schema.
         alike.setdefault((finding.danger, finding.what), []).append(finding)
     for (danger, _), findings in alike.items():
         more = f" (and in {len(findings) - 1} more schemas)" if findings[1:] else ""
         yield Check(_STATES.get(danger, WARN), "isolation", f"{findings[0]}{more}", findings[0].cure)
-
-
-def _below(model: Any) -> Iterator[Any]:
-    for each in model.__subclasses__():
-        yield each
-        yield from _below(each)
 
 
 def _of_roles(tenants: Tenantry) -> Iterator[Check]:

@@ -5,29 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import peewee
 
-from tenantry import SharedModel, Tenant, TenantModel, Tenantry
-from tenantry.binding import BoundDatabase
+from tenantry import SharedModel, Tenant, Tenantry
+from tenantry.binding import models_of
+from tenantry.inspection import Departure, Relation, is_of_server
 from tenantry.naming import SchemaName
 
 Model = type[peewee.Model]
-
-
-class Relation(NamedTuple):
-    """A table, view or sequence. A sequence goes with the *table* that owns it."""
-
-    schema: str
-    name: str
-    table: str
-    of_extension: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.schema}.{self.name}"
 
 
 # Indexes and TOAST tables are left out: their tables are touched as well.
@@ -69,32 +58,12 @@ class Boundary:
             or (relation.schema, relation.table) in self.shared
         )
 
-    def knows(self, schema: str) -> bool:
-        """Say whether things of *schema* that are no tables (functions, types) may be used."""
-        return schema == self.own or is_of_server(schema) or schema in {shared for shared, _ in self.shared}
-
-
-def is_of_server(schema: str) -> bool:
-    return schema.startswith("pg_") or schema == "information_schema"
-
-
-def models_of(tenants: Tenantry) -> list[Model]:
-    """Find the models of the process whose database is whoever is bound; peewee's own can be made with it as well."""
-    found = []
-    for model in dict.fromkeys(_below(peewee.Model)):  # One that has several bases is met several times.
-        database = model._meta.database
-        if type(database) is BoundDatabase and database.engine in (None, tenants) and model not in _BASES:
-            found.append(model)
-    return found
-
-
-_BASES = (TenantModel, SharedModel)
-
-
-def _below(model: Any) -> Iterator[Any]:
-    for each in model.__subclasses__():
-        yield each
-        yield from _below(each)
+    def lets_out(self, way: Departure) -> bool:
+        """Say whether *way* leads to what may be touched. Functions and types may be, where shared tables are."""
+        if way.is_relation:
+            return self.admits(way.to)
+        schemas = {self.own, *(schema for schema, _ in self.shared)}
+        return way.to.of_extension or is_of_server(way.to.schema) or way.to.schema in schemas
 
 
 class Outside:

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 import peewee
 
 from tenantry import SharedModel, Tenant, Tenantry
+from tenantry.binding import models_of
 from tenantry.errors import NotIsolated
 from tenantry.testing import samples
-from tenantry.testing.boundary import Boundary, Model, Outside, models_of
+from tenantry.testing.boundary import Boundary, Model, Outside
 from tenantry.testing.report import Leak
 from tenantry.testing.watch import Touch, Watch
 

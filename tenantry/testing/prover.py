@@ -12,11 +12,12 @@ from typing import Any
 import peewee
 
 from tenantry import SharedModel, Tenant, Tenantry
+from tenantry.binding import models_of
 from tenantry.errors import NotIsolated
+from tenantry.inspection import survey
 from tenantry.testing import statements as kinds
-from tenantry.testing.boundary import Boundary, Model, Outside, models_of
+from tenantry.testing.boundary import Boundary, Model, Outside
 from tenantry.testing.fresh import fresh
-from tenantry.testing.objects import leading_out
 from tenantry.testing.report import Gap, Leak, Report
 from tenantry.testing.watch import Touch, Watch, undone
 
@@ -104,8 +105,10 @@ class _Search:
                 self._model(model)
             for statement in extra:
                 self._extra(statement)
-        for edge in leading_out(self._outside, self._boundary):
-            self._add(None, edge.kind, edge.reference, edge.what)
+        departures, _ = survey(self._outside.ask, [self._boundary.own])
+        for way in departures:
+            if not self._boundary.lets_out(way):
+                self._add(None, way.kind, way.reference, f"{way.schema}: {way.what}")
 
     def _model(self, model: Any) -> None:
         relkind, has_triggers = self._table(model)

@@ -13,7 +13,7 @@ class Leak:
     model: str | None  # None where no model's statement led to it, but a thing of the tenant's schema.
     kind: str  # Of statement ("upsert"), or of thing ("view").
     reference: str  # What it leads to, as schema.name.
-    evidence: str  # The SQL, or the thing as PostgreSQL describes it.
+    evidence: str  # The SQL, or the thing with its schema.
 
     def __str__(self) -> str:
         return f"{self.reference}, for {self.tenant}: {self.model or 'the schema'}, {self.kind}\n    {self.evidence}"

@@ -8,7 +8,8 @@ from threading import get_ident
 from typing import Any, NamedTuple, Self
 
 from tenantry import Tenantry
-from tenantry.testing.boundary import NAMES, Boundary, Outside, Relation
+from tenantry.inspection import Relation
+from tenantry.testing.boundary import NAMES, Boundary, Outside
 
 _EXPLAIN = "EXPLAIN "
 _CONTROL = ("SAVEPOINT", "RELEASE", "ROLLBACK")
