@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import peewee
@@ -48,6 +49,11 @@ QUERIES = {
     "locks": Invoice.select().for_update(of=Invoice, skip_locked=True),
     "DISTINCT ON": Invoice.select().distinct(Invoice.customer).order_by(Invoice.customer, Invoice.issued.desc()),
     "an insert": Customer.insert(name="Ada"),
+    "an insert of many kinds": Invoice.insert(plan=1, total=3, note="50%", issued=datetime.datetime(2026, 1, 2)),
+    "an insert of what has a default": Invoice.insert(note=None),
+    "an insert of an expression": Invoice.insert(total=fn.RANDOM(), note="x"),
+    "an insert of a row": Invoice.insert(total=1, customer=Customer(id=3)),
+    "an insert of nothing": Customer.insert(),
     "an insert of several": Customer.insert_many([{"name": "Ada"}, {"name": "Bob"}]).returning(Customer),
     "an insert from a query": Customer.insert_from(Plan.select(Plan.name), [Customer.name]),
     "an upsert": Customer.insert(name="Ada").on_conflict(

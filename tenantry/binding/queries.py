@@ -20,6 +20,7 @@ from tenantry.binding.pins import admit, admit_here, making_rows_of, pin_here
 from tenantry.binding.proxy import BoundDatabase, described
 from tenantry.context import Pin, blocks_here, bound_to
 from tenantry.databases import SchemaDatabase
+from tenantry.databases.rendering import PARAMETERS, Rendering, is_column
 from tenantry.errors import BindingRefused
 
 
@@ -332,6 +333,16 @@ class PinnedUpdate(Pinned, peewee.ModelUpdate):
 
 class PinnedInsert(Pinned, peewee.ModelInsert):
     """peewee's insert of a model."""
+
+    def _simple_insert(self, ctx: Any) -> Any:
+        row, defaults = self._insert, self.get_default_data()
+        if type(ctx) is Rendering and row and row.keys() >= defaults.keys() and all(map(_is_plain, row, row.values())):
+            return ctx.row(row)
+        return super()._simple_insert(ctx)
+
+
+def _is_plain(field: Any, value: Any) -> bool:
+    return isinstance(field, peewee.Field) and is_column(type(field)) and type(value) in PARAMETERS
 
 
 class PinnedDelete(Pinned, peewee.ModelDelete):

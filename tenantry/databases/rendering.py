@@ -10,6 +10,7 @@ makes three nodes and enters a scope. The SQL is the same to the letter.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -36,15 +37,18 @@ from tenantry.context import Pin
 from tenantry.errors import WrongTenant
 
 # What the driver takes as it is: no node of a query, and no model.
-_PARAMETERS = frozenset({NoneType, bool, int, float, str, bytes, Decimal, datetime, date, time, timedelta, UUID})
+PARAMETERS = frozenset({NoneType, bool, int, float, str, bytes, Decimal, datetime, date, time, timedelta, UUID})
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+_sort_key = operator.attrgetter("_sort_key")
+
+
 @functools.cache
-def _is_column(kind: Any) -> bool:
+def is_column(kind: Any) -> bool:
     """Say whether fields of this class are rendered as nothing but their column."""
     return kind.__sql__ is Field.__sql__ and kind.column is Field.column
 
@@ -91,7 +95,7 @@ class Rendering(Context):
             self._sql.append(".".join(map(_quoted, obj._path)))
         elif kind is Column and type(obj.source) is Table:
             self._column(obj.source, obj.name)
-        elif isinstance(obj, Field) and _is_column(kind) and type(obj.model._meta.table) is Table:
+        elif isinstance(obj, Field) and is_column(kind) and type(obj.model._meta.table) is Table:
             self._column(obj.model._meta.table, obj.column_name)
         elif kind is NodeList and len(obj.nodes) > 1:
             self._list(obj)
@@ -104,7 +108,7 @@ class Rendering(Context):
             self.admit(value)
         if converter and add_param:
             value, converter = converter(value), False  # Converted already.
-            if type(value) in _PARAMETERS and not self.state.value_literals:
+            if type(value) in PARAMETERS and not self.state.value_literals:
                 self._values.append(value)
                 self._sql.append(self.state.param or "?")
                 return self
@@ -119,6 +123,18 @@ class Rendering(Context):
         own = getattr(row, "_pin", None)
         if own is not None and self.pin is not None and not own.admits(self.pin):
             raise WrongTenant(row.pinned_name, made_in=own, bound=self.pin)
+
+    def row(self, values: Mapping[Any, Any]) -> Rendering:
+        """Write the columns and the values of one row that is inserted."""
+        fields = sorted(values, key=_sort_key)
+        self._sql.append(f"({', '.join([_quoted(field.column_name) for field in fields])}) VALUES (")
+        with self(SCOPE_VALUES, subquery=True):
+            for number, field in enumerate(fields):
+                if number:
+                    self._sql.append(", ")
+                self.value(values[field], field.db_value)
+        self._sql.append(")")
+        return self
 
     def _list(self, several: Any) -> None:
         with self(parentheses=several.parens):
