@@ -817,3 +817,24 @@ def test_t02_every_statement_of_a_transaction_carries_its_path(wired):
 
 def test_the_drivers_error_is_the_cause_of_a_lost_connection(acme):
     assert isinstance(kill(acme).__cause__, psycopg2.Error)
+
+
+def test_a_transaction_that_was_cut_off_before_its_savepoint_ends_with_the_error_that_did_it(tenants):
+    acme = tenants.database_of("acme")
+    acme.set_time_zone("No/Where")  # What follows BEGIN fails, and the savepoint behind it is never set.
+    with pytest.raises(peewee.DataError, match="No/Where"), acme.atomic(), acme.atomic():
+        acme.execute_sql("SELECT 1")
+    with acme.atomic():
+        with pytest.raises(peewee.DataError), acme.atomic():
+            acme.execute_sql("SELECT 1")
+        with pytest.raises(peewee.InternalError, match="aborted"):
+            acme.execute_sql("SELECT 1")
+
+
+def test_a_savepoint_that_is_not_there_is_an_error_of_its_own(tenants):
+    acme = tenants.database_of("acme")
+    with pytest.raises(peewee.InternalError, match="savepoint"), acme.atomic(), acme.atomic():
+        acme.execute_sql("SELECT 1")
+        acme.execute_sql("COMMIT")
+        acme.execute_sql("BEGIN")
+        raise ZeroDivisionError

@@ -334,15 +334,18 @@ class PinnedUpdate(Pinned, peewee.ModelUpdate):
 class PinnedInsert(Pinned, peewee.ModelInsert):
     """peewee's insert of a model."""
 
+    _insert: Any
+
     def _simple_insert(self, ctx: Any) -> Any:
-        row, defaults = self._insert, self.get_default_data()
+        row, defaults = self._insert, self.model._meta.defaults
         if type(ctx) is Rendering and row and row.keys() >= defaults.keys() and all(map(_is_plain, row, row.values())):
             return ctx.row(row)
-        return super()._simple_insert(ctx)
+        return super()._simple_insert(ctx)  # type: ignore[misc]  # peewee's stubs
 
 
 def _is_plain(field: Any, value: Any) -> bool:
-    return isinstance(field, peewee.Field) and is_column(type(field)) and type(value) in PARAMETERS
+    kind: Any = type(field)
+    return isinstance(field, peewee.Field) and is_column(kind) and type(value) in PARAMETERS
 
 
 class PinnedDelete(Pinned, peewee.ModelDelete):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg2
+from psycopg2.errors import InvalidSavepointSpecification
 
 from tenantry.context import Lease, is_alone, lease_of, open_leases
 from tenantry.databases.prefix import Prefix
@@ -166,8 +167,16 @@ class Wire:
                 lease.waiting.clear()  # Releases of savepoints inside this one, which ends them.
                 if lease.connection.closed:
                     return
-        with contextlib.suppress(ConnectionLost):  # The next statement of the block will say so.
+        is_aborted = lease is not None and _status(lease.connection) == INERROR
+        try:
             self._verb(f"ROLLBACK TO SAVEPOINT {quoted_sid}")
+        except ConnectionLost:  # The next statement of the block will say so.
+            pass
+        except InvalidSavepointSpecification:
+            # The message that began the transaction was cut off before it had set the savepoint. The transaction is
+            # aborted, and stays so: what counts is the error that did it.
+            if not is_aborted:
+                raise
 
     def connection(self) -> Connection:
         """Return the driver's connection of the open transaction or session, with the path set.
@@ -354,6 +363,10 @@ class Wire:
                 raise ConnectionLost(schema=self.schema, in_transaction=True, reason=_first_line(error)) from error
             raise
         return cursor
+
+
+def _status(connection: Connection | None) -> int | None:
+    return None if connection is None else connection.get_transaction_status()
 
 
 def _is_of_server(error: BaseException) -> bool:
