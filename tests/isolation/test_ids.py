@@ -14,7 +14,7 @@ from isolation.actor import Actor
 from isolation.search import searched
 from isolation.world import BYSTANDER, COMMONS, PREFIX, TENANTS, Note
 from tenantry import FixedCatalog, Tenant, Tenantry
-from tenantry.errors import InvalidSchemaName, InvalidTenantId, SchemaTaken, TenantExists
+from tenantry.errors import InvalidSchemaName, InvalidTenantId, SchemaIsShared, SchemaTaken, TenantExists
 from tenantry.naming import quoted, schema_name, tenant_id
 
 # A pooler keeps no session to look at; and to shrink an example takes a while.
@@ -96,7 +96,7 @@ def test_an_id_is_one_tenant_whose_schema_is_its_own(make_world, text):
     world = make_world()
     taken = {COMMONS, BYSTANDER} | {world.schema(place) for place in world.living.values()}
     if f"{PREFIX}{text}" in taken:
-        with pytest.raises((SchemaTaken, TenantExists)):
+        with pytest.raises((SchemaIsShared, SchemaTaken, TenantExists)):
             world.engine.create(text)
     else:
         world.create(text)
