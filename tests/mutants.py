@@ -511,9 +511,9 @@ MUTANTS = (
             "if self.tenant != other.tenant:",
         ),
     ),
-    _machine(
+    _mutant(
         "databases are kept by id alone",
-        "hold use_held remake_tenant",
+        GUARDS,
         Edit("app/parts.py", 'f"{tenant.server}/{tenant.schema}/{tenant.id}/{tenant.epoch}"', "tenant.id"),
     ),
     _machine(

@@ -8,10 +8,12 @@ import peewee
 import pytest
 from shop import Customer
 
+from isolation.world import Note
+from tenantry.errors import WrongTenant
 from tenantry.migrations import history
 from tenantry.naming import schema_name
 
-# A pooler keeps no session to look at; and to shrink an example takes a while.
+# To shrink an example takes a while.
 pytestmark = [pytest.mark.timeout(600)]
 
 
@@ -61,3 +63,13 @@ def test_a_drop_leaves_no_history_though_a_new_tenant_would_take_it_away(make_wo
     world.drop("acme")
     assert world.ask("SELECT schema FROM tenantry.history WHERE schema = 'i_acme'") == []
     assert world.ask("SELECT schema FROM tenantry.schemas WHERE schema = 'i_acme'") == []
+
+
+def test_another_process_has_a_new_database_for_a_tenant_that_was_made_anew(make_world):
+    world = make_world()
+    with world.other.use("acme"):
+        row = Note.create(value="of its first life")
+    world.drop("acme")
+    world.create("acme")
+    with world.other.use("acme"), pytest.raises(WrongTenant):
+        row.save()

@@ -17,7 +17,7 @@ from tenantry import FixedCatalog, Tenant, Tenantry
 from tenantry.errors import InvalidSchemaName, InvalidTenantId, SchemaIsShared, SchemaTaken, TenantExists
 from tenantry.naming import quoted, schema_name, tenant_id
 
-# A pooler keeps no session to look at; and to shrink an example takes a while.
+# To shrink an example takes a while.
 pytestmark = [pytest.mark.timeout(600)]
 
 # What turns one tenant's id into something that might be taken for it.

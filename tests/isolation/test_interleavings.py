@@ -21,7 +21,7 @@ from isolation.programs import Step, programs
 from isolation.search import searched
 from isolation.world import World
 
-# A pooler keeps no session to look at; and to shrink an example takes a while.
+# To shrink an example takes a while.
 pytestmark = [pytest.mark.timeout(600)]
 
 ACTORS = 3

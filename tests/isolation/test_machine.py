@@ -9,7 +9,7 @@ from isolation.actor import Actor
 from isolation.programs import programs
 from isolation.search import searched
 
-# A pooler keeps no session to look at; and to shrink an example takes a while.
+# To shrink an example takes a while.
 pytestmark = [pytest.mark.timeout(600)]
 
 

@@ -12,7 +12,7 @@ from isolation.actor import Actor
 from isolation.programs import Step, programs
 from isolation.search import tried
 
-# A pooler keeps no session to look at; and to shrink an example takes a while.
+# To shrink an example takes a while.
 pytestmark = [pytest.mark.timeout(600)]
 
 THREADS = 4
