@@ -62,6 +62,8 @@ class Bench:
                 return _python(
                     Path(copy),
                     *("-m", "pytest", "-x", "-q", "--tb=short", "-p", "no:cacheprovider", f"--hypothesis-seed={SEED}"),
+                    # Runs side by side would clean up one another's directories.
+                    f"--basetemp={Path(copy) / 'tmp'}",
                     *(f"--timeout={TIMEOUT_S - 60}", *(str(ROOT / "tests" / test) for test in tests)),
                     TENANTRY_TEST_URL=url,
                     TENANTRY_TEST_EXAMPLES=examples,
