@@ -1,20 +1,27 @@
 """Multi-tenancy for the peewee ORM on PostgreSQL: one set of models, one schema per tenant, one bounded pool."""
 
+from tenantry import fn
 from tenantry.app import Hooks, TenantExecutor, Tenantry, stream, wrap
 from tenantry.binding import SharedModel, TenantModel
 from tenantry.catalog import FixedCatalog, State, Tenant
 from tenantry.errors import TenantryError
+from tenantry.query import Query, Statement, compiled, with_shared
 
 __all__ = [
     "FixedCatalog",
     "Hooks",
+    "Query",
     "SharedModel",
     "State",
+    "Statement",
     "Tenant",
     "TenantExecutor",
     "TenantModel",
     "Tenantry",
     "TenantryError",
+    "compiled",
+    "fn",
     "stream",
+    "with_shared",
     "wrap",
 ]

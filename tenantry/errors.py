@@ -278,6 +278,24 @@ class BindingRefused(TenantryError):
         self.what = what
 
 
+class InvalidQuery(TenantryError, ValueError):
+    """A query was put together wrongly. Nothing was sent."""
+
+
+class NoResultFound(TenantryError, LookupError):
+    """One row was asked for, and there is none."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} found no row, and one() needs one: first() and one_or_none() give None instead")
+
+
+class MultipleResultsFound(TenantryError, LookupError):
+    """One row was asked for, and there are several."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} found more than one row: narrow its conditions, or take the first() in an order")
+
+
 class CatalogUnavailable(TenantryError):
     """The catalog has not answered for too long to be believed: a tenant may have been suspended meanwhile."""
 

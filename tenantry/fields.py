@@ -1,4 +1,8 @@
-"""The fields of models: peewee's own, at one place of import. Their typed faces come with the query builder."""
+"""The fields of models: peewee's own, at one place of import. What the checkers know of them is in the stub beside this
+file.
+"""
+
+from typing import Any
 
 from peewee import (
     AutoField,
@@ -30,12 +34,22 @@ from peewee import (
     TimestampField,
     UUIDField,
 )
+from playhouse.postgres_ext import (
+    ArrayField,
+    BinaryJSONField,
+    DateTimeTZField,
+    HStoreField,
+    IntervalField,
+    TSVectorField,
+)
 
 __all__ = [
+    "ArrayField",
     "AutoField",
     "BigAutoField",
     "BigBitField",
     "BigIntegerField",
+    "BinaryJSONField",
     "BinaryUUIDField",
     "BitField",
     "BlobField",
@@ -44,20 +58,36 @@ __all__ = [
     "CompositeKey",
     "DateField",
     "DateTimeField",
+    "DateTimeTZField",
     "DecimalField",
     "DeferredForeignKey",
     "DoubleField",
     "FixedCharField",
     "FloatField",
     "ForeignKeyField",
+    "HStoreField",
     "IPField",
     "IdentityField",
     "IntegerField",
+    "IntervalField",
     "JSONField",
     "ManyToManyField",
     "SmallIntegerField",
+    "TSVectorField",
     "TextField",
     "TimeField",
     "TimestampField",
     "UUIDField",
+    "col",
+    "typed",
 ]
+
+
+def typed(field: Any) -> Any:
+    """Type a field of peewee's, playhouse's or of your own: `key = typed(peewee.UUIDField(null=True))`."""
+    return field
+
+
+def col(model: Any, field: Any) -> Any:
+    """Bring the field of a plain peewee model to the builder: `col(Country, Country.name)`."""
+    return field

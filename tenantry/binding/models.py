@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import peewee
 
@@ -44,6 +44,14 @@ class _ModelBase(peewee.ModelBase):
                 raise BindingRefused(f"Meta.schema of {name}")
             # peewee lets the first base decide: a mixin that is a plain Model would take the database away.
             meta = {"database": database, "schema": kinds[0]._meta.schema, **meta}
+        for field in attrs.values():
+            if isinstance(field, peewee.ForeignKeyField):  # Later peewee puts the primary key there.
+                vars(field)["says_field"] = field.rel_field is not None
+        if meta.pop("alias", False):
+            if not kinds or _PinnedModel in kinds[0].__bases__:
+                raise InvalidModel(name, "Meta.alias is for a class below a model: it is that model's table once more")
+            meta["table_name"] = kinds[0]._meta.table_name
+            attrs = {**_without_backrefs(kinds[0]), **attrs}
         wanted = meta.get("model_metadata_class") or _metadata_class(bases)
         meta["model_metadata_class"] = (
             wanted if issubclass(wanted, Metadata) else type("Metadata", (Metadata, wanted), {})
@@ -59,6 +67,14 @@ class _ModelBase(peewee.ModelBase):
         # tenant's, if one was bound.
         for hook in cls._meta._db_hooks:
             hook(template)
+
+
+def _without_backrefs(model: Any) -> dict[str, Any]:
+    """Return copies of *model*'s foreign keys that give the models they refer to no attribute."""
+    fields = {field.name: copy.deepcopy(field) for field in model._meta.refs}
+    for field in fields.values():
+        field.declared_backref = "+"
+    return fields
 
 
 def _metadata_class(bases: tuple[type, ...]) -> type:
@@ -183,8 +199,7 @@ class _PinnedModel(peewee.Model):
         return hash((type(self), self._pin, self.get_id()))  # type: ignore[no-untyped-call]
 
     def __sql__(self, ctx: Any) -> Any:
-        ctx_pin = getattr(ctx, "pin", None)
-        if ctx_pin is not None:
+        if hasattr(ctx, "admit"):
             ctx.admit(self)
         return super().__sql__(ctx)  # type: ignore[no-untyped-call]
 
@@ -217,8 +232,10 @@ class TenantModel(_PinnedModel, metaclass=_ModelBase):
     ...     total = peewee.DecimalField()
     """
 
-    class Meta:
-        database = BoundDatabase(tenant_only=True)
+    if not TYPE_CHECKING:  # A checker would have the Meta of each model below it be one of this.
+
+        class Meta:
+            database = BoundDatabase(tenant_only=True)
 
 
 class SharedModel(_PinnedModel, metaclass=_ModelBase):
@@ -230,9 +247,11 @@ class SharedModel(_PinnedModel, metaclass=_ModelBase):
 
     _is_shared = True
 
-    class Meta:
-        database = BoundDatabase(is_shared=True)
-        schema = "public"
+    if not TYPE_CHECKING:
+
+        class Meta:
+            database = BoundDatabase(is_shared=True)
+            schema = "public"
 
 
 def base_of(proxy: BoundDatabase) -> type[peewee.Model]:

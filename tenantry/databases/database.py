@@ -9,7 +9,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import peewee
 import psycopg2
@@ -27,7 +27,7 @@ from tenantry.databases.streams import ServerCursor
 from tenantry.databases.texts import may_leave_traces, raw_may_leave_traces, refuse, refuse_hidden_end
 from tenantry.databases.wire import Wire
 from tenantry.errors import ServerError
-from tenantry.naming import RoleName, SchemaName, TenantId
+from tenantry.naming import RoleName, SchemaName, TenantId, quoted
 from tenantry.pool import Connection, Pool
 
 __exception_wrapper__ = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in peewee's stubs
@@ -61,6 +61,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         self._prefix = functools.partial(Prefix.of, schema, extensions=extensions, role=role, tenant=told)
         self._sql_options: dict[str, Any] | None = None
         self.pin = Pin(pool.family)  # Whose its rows and queries are.
+        self.qualifier = quoted(schema).replace("%", "%%")  # In front of a table, in a text that the driver fills.
         self.wire = Wire(pool, schema, self._prefix())  # The way of its statements.
         self._key = self.wire.key
         self._on_error = on_error
@@ -196,6 +197,19 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
             return FetchManyCursor(self._execute_cursor(sql, params, named_cursor=True), array_size)
         marks = may_leave_traces(sql, params) or isinstance(query, RawQuery)
         return self._observed(sql, params, self._run, marks)
+
+    def fetch(self, sql: str, params: Any, *, marks: bool) -> Rows:
+        """Run a query that was built, and is no raw SQL. With *marks* it may leave something on its connection."""
+        return cast(Rows, self._observed(sql, params, self._run, marks))
+
+    def open_cursor(self, sql: str, params: Any, *, marks: bool) -> ServerCursor:
+        """Open a cursor in the server for a query that was built."""
+
+        def declare(sql: Any, params: Any, marks: bool) -> ServerCursor:
+            self._open()
+            return ServerCursor(self.wire, sql, params or (), marks=marks)
+
+        return cast(ServerCursor, self._observed(sql, params, declare, marks))
 
     def execute_sql(self, sql: str | bytes | Composable, params: Any = None, named_cursor: Any = None) -> Any:
         """Run raw SQL of this schema.

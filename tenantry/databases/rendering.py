@@ -69,6 +69,9 @@ class Rendering(Context):
         self.alias_manager = AliasManager()
         self.state = State(scope, False, options)
 
+    def as_new(self) -> Rendering:
+        return type(self)(self.state.settings, self.pin)
+
     def __call__(self, scope: int | None = None, parentheses: bool = False, **settings: Any) -> Rendering:
         state = self.state
         self.stack.append(state)

@@ -1,0 +1,7 @@
+"""The typed builder of queries over tenants' and shared tables."""
+
+from tenantry.query.compiled import Compiled, compiled
+from tenantry.query.select import Query, with_shared
+from tenantry.query.statement import Statement
+
+__all__ = ["Compiled", "Query", "Statement", "compiled", "with_shared"]

@@ -1,0 +1,115 @@
+"""A query that is rendered once, and from then on costs its run alone, for whichever tenant."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import peewee
+
+from tenantry.binding.pins import admit
+from tenantry.context import Pin
+from tenantry.errors import InvalidQuery, MultipleResultsFound, NoResultFound
+from tenantry.query.rendering import HERE, ForAll, Parameter, Slot, render
+from tenantry.query.statement import Statement
+
+P = ParamSpec("P")
+Row = TypeVar("Row")
+
+
+def compiled(function: Callable[P, Statement[Row]]) -> Compiled[P, Row]:
+    """Make of a *function* that builds a query one that is built and rendered at its first run, once.
+
+    Its parameters are the query's, by name and type; what they are is known only when it runs.
+
+    >>> @compiled  # doctest: +SKIP
+    ... def above(minimum: Decimal) -> Statement[tuple[int, str]]:
+    ...     return with_shared(Invoice).where(Invoice.total > minimum).select(Invoice.id, Invoice.note)
+    >>> above.execute(Decimal(10))  # doctest: +SKIP
+    """
+    return Compiled(function)
+
+
+class Compiled(Generic[P, Row]):
+    """A query of which only the values are still open. It is nobody's, and runs for whoever is bound."""
+
+    def __init__(self, build: Callable[P, Statement[Row]]) -> None:
+        self._build = build
+        self._signature = inspect.signature(build)
+        self._plan: _Plan | None = None
+
+    def execute(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
+        """Run it, and return its rows."""
+        plan = self._plan or self._compile()
+        statement = plan.statement
+        database = statement._proxy.current(statement._node)
+        given = self._given(args, kwargs) if kwargs or len(args) != plan.parameters else args
+        values = plan.values(given, database.pin)
+        make = plan.make or statement._shape.maker(database.pin)
+        sql = plan.sql.replace(HERE, database.qualifier)
+        return make(database.fetch(sql, values, marks=plan.marks).fetchall())
+
+    def first(self, *args: P.args, **kwargs: P.kwargs) -> Row | None:
+        """Return the first row, or None."""
+        return next(iter(self.execute(*args, **kwargs)), None)
+
+    def one(self, *args: P.args, **kwargs: P.kwargs) -> Row:
+        """Return the one row.
+
+        Raises:
+            NoResultFound, MultipleResultsFound: there is none, or there are several.
+        """
+        found = self.execute(*args, **kwargs)
+        if len(found) == 1:
+            return found[0]
+        node = (self._plan or self._compile()).statement._node
+        raise (MultipleResultsFound if found else NoResultFound)(node.pinned_name)
+
+    def _given(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return tuple(bound.arguments.values())
+
+    def _compile(self) -> _Plan:
+        names = [*self._signature.parameters]
+        if any(each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in self._signature.parameters.values()):
+            raise InvalidQuery(f"the parameters of a compiled query have names: {self._signature} has not")
+        build: Any = self._build
+        statement = build(**{name: Parameter(name) for name in names})
+        if not isinstance(statement, Statement):
+            raise InvalidQuery(f"{getattr(build, '__name__', build)} returned {statement!r}, and not a query")
+        plan = self._plan = _Plan(statement, names)
+        return plan
+
+
+class _Plan:
+    """A rendered query, and where its values come from."""
+
+    def __init__(self, statement: Statement[Any], names: list[str]) -> None:
+        text = render(statement._node, rendering=ForAll)
+        self.statement, self.sql, self.parameters = statement, text.sql, len(names)
+        self._constants = [None if isinstance(value, Slot) else value for value in text.values]
+        self._slots = [
+            (number, names.index(value.name), value.convert)
+            for number, value in enumerate(text.values)
+            if isinstance(value, Slot)
+        ]
+        self.marks = text._replace(values=self._constants).marks()
+        self.make = statement._shape.maker_for_all()
+
+    def values(self, given: Any, pin: Pin) -> list[Any]:
+        """Return the values of a run for whom has *pin*: the query's own, and those that are *given*.
+
+        Raises:
+            WrongTenant: a row was given that belongs to another tenant.
+        """
+        if not self._slots:
+            return self._constants
+        values = self._constants.copy()
+        for number, at, convert in self._slots:
+            value = given[at]
+            if isinstance(value, peewee.Model):
+                admit(value, pin)
+            values[number] = value if convert is None else convert(value)
+        return values

@@ -1,0 +1,13 @@
+"""Columns and expressions: peewee's own. What the checkers know of them is in the stub beside this file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import peewee
+
+Column = Comparable = Expr = Fixed = Operand = peewee.ColumnBase
+Aggregate = peewee.Function
+Condition = peewee.Expression
+Ordering = peewee.Ordering
+Decoy = Owned = RequiredScope = JoinedScope = Scope = Selectable = Tag = Any

@@ -1,0 +1,117 @@
+"""A query as text and values, with its schema in front of every table: written once, and sent for any tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from peewee import SCOPE_SOURCE, SCOPE_VALUES, Node, Table
+
+from tenantry.binding.proxy import template
+from tenantry.context import Pin
+from tenantry.databases import SchemaDatabase
+from tenantry.databases.rendering import Rendering
+from tenantry.databases.texts import may_leave_traces
+from tenantry.errors import InvalidQuery
+from tenantry.naming import quoted
+
+HERE = "\0"  # Stands for the quoted schema of whoever runs the text. No text of SQL can have it.
+_options: dict[str, Any] = {}
+
+
+class Parameter(Node):
+    """A value that is given when the query is run. It is converted as a value that stands in its place would be."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __sql__(self, ctx: Any) -> Any:
+        ctx._values.append(Slot(self.name, ctx.state.converter or None))
+        return ctx.literal(ctx.state.param or "%s")
+
+    def __bool__(self) -> bool:
+        raise InvalidQuery(
+            f"the parameter {self.name!r} was looked at while the query was built, and has a value only when it runs: "
+            "use it in the query, and not in an if"
+        )
+
+
+class Slot(NamedTuple):
+    """Where a parameter's value goes, and how it is made what the driver takes."""
+
+    name: str
+    convert: Callable[[Any], Any] | None
+
+
+class Text(NamedTuple):
+    """A rendered query. *sql* has :data:`HERE` for the schema, and %s for each of *values*."""
+
+    sql: str
+    values: list[Any]
+
+    def of(self, database: SchemaDatabase) -> str:
+        """Return the SQL for *database*'s schema."""
+        return self.sql.replace(HERE, database.qualifier)
+
+    def marks(self) -> bool:
+        """Say whether it may leave something on its connection."""
+        return may_leave_traces(self.sql, self.values)
+
+
+class Qualified(Rendering):
+    """The rendering of a query in which every table says its schema."""
+
+    __slots__ = ("asked", "sources")
+
+    def __init__(self, options: Any, pin: Pin | None = None) -> None:
+        super().__init__(options, pin)
+        self.asked: dict[Any, str] = {}  # Tables whose columns the query names, each with one of them.
+        self.sources: set[Any] = set()
+
+    def sql(self, obj: Any) -> Any:
+        if type(obj) is Table:
+            table: Any = obj
+            if self.state.scope in (SCOPE_SOURCE, SCOPE_VALUES):
+                self.sources.add(table)
+                *schema, name = table._path
+                self._sql.append(f"{quoted(schema[0]) if schema else HERE}.{quoted(name)}".replace("%", "%%"))
+                return table.apply_alias(self) if self.state.scope == SCOPE_SOURCE else self
+        return super().sql(obj)
+
+    def _column(self, table: Any, column: str) -> None:
+        self.asked.setdefault(table, column)
+        super()._column(table, column)
+
+
+class ForAll(Qualified):
+    """The rendering of a query that is to run for every tenant: nothing in it may be one's."""
+
+    __slots__ = ()
+
+    def admit(self, row: Any) -> None:
+        own = getattr(row, "_pin", None)
+        if own is not None and own.tenant is not None:
+            raise InvalidQuery(
+                f"{row.pinned_name} belongs to a tenant, and this query is rendered for all: give the row when it "
+                "runs, as a parameter"
+            )
+
+
+def render(query: Any, pin: Pin | None = None, *, rendering: type[Qualified] = Qualified) -> Text:
+    """Render *query*, for whom has *pin* if anybody has.
+
+    Raises:
+        InvalidQuery: it names a column of a table that it does not join.
+        WrongTenant: something in it belongs to another tenant.
+    """
+    if not _options:
+        _options.update(template.get_context_options())
+    context = rendering(_options, pin)
+    sql, values = context.sql(query).query()
+    for table, column in context.asked.items():
+        if table not in context.sources:
+            name = table._model.__name__ if table._model is not None else table.__name__
+            raise InvalidQuery(
+                f"{name}.{column} is a column of a table that the query does not join: join {name} first"
+            )
+    return Text(sql, values)

@@ -1,0 +1,203 @@
+"""What is made of the rows that the server sends: values of the promised types, in the shape that was asked for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import peewee
+
+from tenantry.binding.instances import is_made_of_fields
+from tenantry.context import Pin
+from tenantry.errors import InvalidQuery
+
+Row = tuple[Any, ...]
+Convert = Callable[[Any], Any]
+
+# Fields whose values come from the driver as they are promised. A class below them may convert.
+_NATIVE = frozenset(
+    {
+        peewee.AutoField,
+        peewee.BigAutoField,
+        peewee.BigIntegerField,
+        peewee.BooleanField,
+        peewee.CharField,
+        peewee.DateField,
+        peewee.DateTimeField,
+        peewee.DecimalField,
+        peewee.DoubleField,
+        peewee.FixedCharField,
+        peewee.FloatField,
+        peewee.IdentityField,
+        peewee.IntegerField,
+        peewee.SmallIntegerField,
+        peewee.TextField,
+        peewee.TimeField,
+    }
+)
+
+WHOLE = (peewee.IntegerField, peewee.BigIntegerField, peewee.SmallIntegerField, peewee.AutoField)
+
+
+class Entity:
+    """A whole row of a model among the columns of a query."""
+
+    def __init__(self, model: type[peewee.Model]) -> None:
+        self.model = model
+
+
+def bare(node: Any) -> Any:
+    """Return what an alias stands for."""
+    return bare(node.node) if isinstance(node, peewee.Alias) else node
+
+
+def converter(node: Any) -> Convert | None:
+    """Return what makes a value of *node* from the driver's, or None where the driver's is right."""
+    node = bare(node)
+    if isinstance(node, peewee.ForeignKeyField):
+        key = node.rel_field
+        if not isinstance(key, WHOLE) and not getattr(node, "says_field", True):
+            owner, name = node.rel_model.__name__, key.name
+            raise InvalidQuery(
+                f"{node.model.__name__}.{node.name} has the type of most keys, int, and {owner}.{name} is none: "
+                f"say ForeignKeyField({owner}, field={owner}.{name})"
+            )
+        return converter(key)
+    if isinstance(node, peewee.Field):
+        return None if type(node) in _NATIVE else node.python_value
+    made: Convert | None = getattr(node, "_python_value", None)  # Of a function.
+    return made
+
+
+def name_of(node: Any) -> str | None:
+    """Return what a column is called, if it has a name."""
+    if isinstance(node, peewee.Alias):
+        named: Any = node
+        return str(named._alias)
+    if isinstance(node, Entity):
+        return node.model.__name__.lower()
+    if isinstance(node, peewee.Field):
+        return str(node.name)
+    return str(node.name).lower() if isinstance(node, peewee.Function) else None
+
+
+class Shape:
+    """How rows are made of what the server sends."""
+
+    def __init__(self, columns: Sequence[Any], make: Callable[..., Any] | None = None, *, single: bool = False) -> None:
+        self.columns = columns  # Fields, expressions and entities, as they were selected.
+        self.make = make  # Called with a row's values; None gives them as a tuple.
+        self.single = single  # A row is its one entity.
+
+    @property
+    def nodes(self) -> list[Any]:
+        """What the server is to send: the columns, and for each entity those of its table."""
+        nodes: list[Any] = []
+        for column in self.columns:
+            nodes += column.model._meta.sorted_fields if isinstance(column, Entity) else [column]
+        return nodes
+
+    def names(self) -> list[str]:
+        """Return a name for each column."""
+        return [name_of(column) or f"column_{number}" for number, column in enumerate(self.columns, 1)]
+
+    def maker(self, pin: Pin) -> Callable[[list[Row]], list[Any]]:
+        """Return what makes a list of rows of the driver's, for whom has *pin*."""
+        steps, make = self._steps(pin), self.make
+        if steps is None:
+            if make is None:
+                return _as_they_are
+            return lambda rows: [make(*row) for row in rows]
+        if self.single:
+            (step,) = steps
+            return lambda rows: [step(row) for row in rows]
+        if make is None:
+            return lambda rows: [tuple(step(row) for step in steps) for row in rows]
+        return lambda rows: [make(*[step(row) for step in steps]) for row in rows]
+
+    def maker_for_all(self) -> Callable[[list[Row]], list[Any]] | None:
+        """Return what makes rows for anybody; None if there are instances among them, which belong to somebody."""
+        return None if any(isinstance(column, Entity) for column in self.columns) else self.maker(Pin(None))
+
+    def _steps(self, pin: Pin) -> list[Callable[[Row], Any]] | None:
+        """Return what takes each value from a row; None if they can stay as they are."""
+        steps: list[Callable[[Row], Any]] = []
+        at, is_plain = 0, True
+        for column in self.columns:
+            if isinstance(column, Entity):
+                steps.append(_instance(column.model, at, pin))
+                at, is_plain = at + len(column.model._meta.sorted_fields), False
+                continue
+            convert = converter(column)
+            steps.append(_value(at, convert))
+            at, is_plain = at + 1, is_plain and convert is None
+        return None if is_plain else steps
+
+
+def _as_they_are(rows: list[Row]) -> list[Row]:
+    return rows
+
+
+def _value(at: int, convert: Convert | None) -> Callable[[Row], Any]:
+    if convert is None:
+        return lambda row: row[at]
+    return lambda row: None if row[at] is None else convert(row[at])
+
+
+def _instance(model: Any, at: int, pin: Pin) -> Callable[[Row], Any]:
+    """Return what makes an instance of *model* from the values that begin at *at*: None where its table has no row."""
+    fields = [
+        (number, field.name, converter(field)) for number, field in enumerate(model._meta.sorted_fields, start=at)
+    ]
+    end = at + len(fields)
+    is_plain, new = is_made_of_fields(model), object.__new__
+    own = pin.shared if getattr(model, "_is_shared", False) else pin
+
+    def make(row: Row) -> Any:
+        if row[at:end].count(None) == len(fields):
+            return None
+        values = {
+            name: row[number] if convert is None or row[number] is None else convert(row[number])
+            for number, name, convert in fields
+        }
+        if not is_plain:
+            made = model(__no_default__=True, **values)
+            made._dirty.clear()
+        else:
+            made = new(model)
+            made.__data__, made.__rel__, made._dirty = values, {}, set()
+        if hasattr(model, "_pin"):
+            made._pin = own
+        return made
+
+    return make
+
+
+def checked(make: Callable[..., Any], columns: Sequence[Any]) -> Callable[..., Any]:
+    """Return *make*, when it can be called with a value of each of *columns*.
+
+    Raises:
+        InvalidQuery: it takes another number of values, or has the names of the columns in another order.
+    """
+    try:
+        signature = inspect.signature(make)
+    except (TypeError, ValueError):  # int, str and the like do not say what they take.
+        return make
+    named = getattr(make, "__name__", repr(make))
+    try:
+        bound = signature.bind(*columns)
+    except TypeError:
+        raise InvalidQuery(f"into({named}) is given {len(columns)} values, and takes {signature}") from None
+    if not (hasattr(make, "__dataclass_fields__") or hasattr(make, "_fields")):
+        return make
+    for number, (parameter, column) in enumerate(bound.arguments.items(), 1):
+        name = name_of(column) if not isinstance(bare(column), peewee.Function) else None
+        if isinstance(column, peewee.Alias):
+            name = name_of(column)
+        if name is not None and name != parameter:
+            raise InvalidQuery(
+                f"into({named}): value {number} is {name!r} and would become {parameter!r}: select in the order of the "
+                f"fields, or give the column this name with .alias({parameter!r})"
+            )
+    return make

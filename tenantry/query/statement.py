@@ -1,0 +1,149 @@
+"""A query that can be run: all of its rows, one, or a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from tenantry.binding.pins import admit_here
+from tenantry.binding.proxy import BoundDatabase
+from tenantry.context import Pin
+from tenantry.databases import SchemaDatabase
+from tenantry.errors import MultipleResultsFound, NoResultFound, NothingBound
+from tenantry.query.rendering import HERE, Text, render
+from tenantry.query.rows import Row, Shape
+
+Row_co = TypeVar("Row_co", covariant=True)
+Value = TypeVar("Value")
+
+
+class Statement(Generic[Row_co]):
+    """What is run for whoever is bound where it is run, freshly each time: it keeps no rows.
+
+    It is a value: each of its methods gives another one, or runs it, and none changes it.
+    """
+
+    __slots__ = ("_node", "_proxy", "_shape")
+
+    def __init__(self, node: Any, shape: Shape, proxy: BoundDatabase) -> None:
+        self._node, self._shape, self._proxy = node, shape, proxy
+
+    def execute(self) -> list[Row_co]:
+        """Run it, and return its rows.
+
+        Raises:
+            NothingBound, NoTenantBound: nothing is bound here, or no tenant. Nothing was sent.
+            WrongTenant: it was begun in another tenant.
+            InvalidQuery: it names a column of a table that it does not join.
+        """
+        database = self._database()
+        return run(database, self._text(database), self._shape.maker(database.pin))
+
+    def __iter__(self) -> Iterator[Row_co]:
+        return iter(self.execute())
+
+    def first(self) -> Row_co | None:
+        """Return the first row, or None."""
+        return next(iter(self._few(1)), None)
+
+    def one(self) -> Row_co:
+        """Return the one row.
+
+        Raises:
+            NoResultFound, MultipleResultsFound: there is none, or there are several.
+        """
+        found = self.one_or_none()
+        if found is None:
+            raise NoResultFound(self._node.pinned_name)
+        return found
+
+    def one_or_none(self) -> Row_co | None:
+        """Return the one row, or None if there is none.
+
+        Raises:
+            MultipleResultsFound: there are several.
+        """
+        found = self._few(2)
+        if len(found) > 1:
+            raise MultipleResultsFound(self._node.pinned_name)
+        return found[0] if found else None
+
+    def scalar(self: Statement[tuple[Value]]) -> Value | None:
+        """Return the one value of the first row, or None where there is no row."""
+        found = self.first()
+        return None if found is None else found[0]
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Run it, and return each row as a dict by the names of its columns. It is plain data, without a tenant."""
+        names, database = self._shape.names(), self._database()
+        rows = run(database, self._text(database), Shape(self._shape.columns).maker(database.pin))
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    @contextmanager
+    def stream(self, chunk: int = 2_000) -> Iterator[Iterator[Row_co]]:
+        """Give the rows in a block, *chunk* at a time, from a cursor in the server: for results that fill no memory.
+
+        >>> with query.stream() as rows:  # doctest: +SKIP
+        ...     for row in rows:
+        ...         ...
+        """
+        database = self._database()
+        text, make = self._text(database), self._shape.maker(database.pin)
+        cursor = database.open_cursor(text.of(database), text.values, marks=text.marks())
+        try:
+            yield self._rows_of(cursor, chunk, make, database.pin)
+        finally:
+            cursor.close()
+
+    def _rows_of(self, cursor: Any, chunk: int, make: Callable[[list[Row]], list[Any]], pin: Pin) -> Iterator[Row_co]:
+        result = _Result(pin, self._node.pinned_name)
+        while True:
+            admit_here(result)
+            rows = cursor.fetchmany(chunk)
+            yield from make(rows)
+            if len(rows) < chunk:
+                return
+
+    def sql(self) -> tuple[str, list[Any]]:
+        """Return its SQL and its values. The schema is that of whoever is bound here; of nobody, it is `tenant`."""
+        try:
+            database = self._database()
+        except NothingBound:
+            text = render(self._node)
+            return text.sql.replace(HERE, '"tenant"'), text.values
+        text = self._text(database)
+        return text.of(database), text.values
+
+    def explain(self, *, analyze: bool = False, buffers: bool = False) -> str:
+        """Return PostgreSQL's plan of it. With *analyze* it is run."""
+        options = ", ".join(name for name, wanted in (("ANALYZE", analyze), ("BUFFERS", buffers)) if wanted)
+        database = self._database()
+        text = self._text(database)
+        explained = Text(f"EXPLAIN {f'({options}) ' if options else ''}{text.sql}", text.values)
+        return "\n".join(line for (line,) in run(database, explained, list))
+
+    def _database(self) -> SchemaDatabase:
+        return self._proxy.current(self._node)
+
+    def _text(self, database: SchemaDatabase) -> Text:
+        return render(self._node, database.pin)
+
+    def _few(self, rows: int) -> list[Row_co]:
+        """Run it for at most *rows* rows."""
+        database = self._database()
+        limit = self._node._limit
+        node = self._node.limit(rows if limit is None else min(rows, limit))
+        return run(database, render(node, database.pin), self._shape.maker(database.pin))
+
+
+class _Result:
+    """Whose the rows of a stream are."""
+
+    def __init__(self, pin: Pin, name: str) -> None:
+        self._pin, self.pinned_name = pin, name
+
+
+def run(database: SchemaDatabase, text: Text, make: Callable[[list[Row]], list[Any]]) -> list[Any]:
+    """Run *text* in *database*'s schema, and return what *make* makes of its rows."""
+    return make(database.fetch(text.of(database), text.values, marks=text.marks()).fetchall())

@@ -1,0 +1,542 @@
+"""The typed builder: one statement over the tables of a tenant and the shared ones, each with its schema."""
+
+from __future__ import annotations
+
+import datetime
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import peewee
+import pytest
+from relay import Relay
+from shop import Customer, Invoice, Plan
+
+from tenantry import FixedCatalog, SharedModel, Tenant, TenantModel, compiled, fn, with_shared
+from tenantry.errors import (
+    InvalidModel,
+    InvalidQuery,
+    MultipleResultsFound,
+    NoResultFound,
+    NoTenantBound,
+    NothingBound,
+    WrongTenant,
+)
+from tenantry.naming import quoted, schema_name, tenant_id
+from tenantry.query.select import Query
+
+
+class Copied(Invoice):
+    class Meta:
+        alias = True
+
+
+def invoices() -> Any:
+    return with_shared(Invoice).left_join(Plan, on=Invoice.plan == Plan.id)
+
+
+@pytest.fixture
+def tenants(tenants):
+    """Two plans; in acme an invoice of the first, and one without a plan; in globex one of the second."""
+    with tenants.shared():
+        free, pro = Plan.create(name="free"), Plan.create(name="pro")
+    with tenants.use("acme"):
+        Invoice.create(plan=free, total=12, note="acme's", customer=Customer.create(name="Ada"))
+        Invoice.create(total=5)
+    with tenants.use("globex"):
+        Invoice.create(plan=pro, total=7, note="globex's")
+    return tenants
+
+
+@pytest.fixture
+def acme(tenants):
+    with tenants.use("acme", across_yield=True):
+        yield tenants
+
+
+# The tables.
+
+
+def test_both_sides_have_their_schema_in_the_statement(acme):
+    sql, values = invoices().where(Invoice.total > 10).select(Invoice.id, Plan.name).sql()
+    assert sql == (
+        'SELECT "t1"."id", "t2"."name" FROM "t_acme"."invoice" AS "t1" '
+        'LEFT OUTER JOIN "public"."plan" AS "t2" ON ("t1"."plan_id" = "t2"."id") WHERE ("t1"."total" > %s)'
+    )
+    assert values == [Decimal(10)]
+
+
+def test_where_nothing_is_bound_its_sql_can_be_read_all_the_same(tenants):
+    assert '"tenant"."invoice"' in invoices().sql()[0]
+
+
+def test_a_schema_of_any_name_is_quoted(sql, make_engine):
+    name = 'odd " 50%s name'
+    schema = schema_name(name)
+    sql(f"CREATE SCHEMA {quoted(schema)} AUTHORIZATION tenantry_test")
+    try:
+        engine = make_engine(catalog=FixedCatalog([Tenant(tenant_id("odd"), schema)]))
+        with engine.use("odd"):
+            engine.database.execute_sql("CREATE TABLE customer (id serial PRIMARY KEY, name text)")
+            Customer.create(name="Ada")
+            assert with_shared(Customer).where(Customer.name == "Ada").select(Customer.name).execute() == [("Ada",)]
+            with with_shared(Customer).select(Customer.name).stream() as rows:
+                assert list(rows) == [("Ada",)]
+            assert compiled(lambda: with_shared(Customer).select(Customer.name)).execute() == [("Ada",)]
+    finally:
+        sql(f"DROP SCHEMA {quoted(schema)} CASCADE")
+
+
+@pytest.mark.parametrize(
+    ("join", "expected"),
+    [
+        (Query.join, {(1, "free")}),
+        (Query.left_join, {(1, "free"), (2, None)}),
+        (Query.right_join, {(1, "free"), (None, "pro")}),
+        (Query.full_join, {(1, "free"), (2, None), (None, "pro")}),
+    ],
+    ids=["inner", "left", "right", "full"],
+)
+def test_each_join_keeps_the_rows_that_it_says(acme, join, expected):
+    query = join(with_shared(Invoice), Plan, on=Invoice.plan == Plan.id)
+    assert set(query.select(Invoice.id, Plan.name)) == expected
+
+
+def test_a_cross_join_joins_each_row_with_each(acme):
+    assert with_shared(Invoice).cross_join(Plan).select(Invoice.id, Plan.name).count() == 4
+
+
+def test_several_tables_are_joined(acme):
+    query = invoices().join(Customer, on=Invoice.customer == Customer.id).select(Customer.name, Plan.name)
+    assert query.one() == ("Ada", "free")
+
+
+def test_a_query_may_begin_with_a_shared_table(acme):
+    query = with_shared(Plan).left_join(Invoice, on=Invoice.plan == Plan.id).select(Plan.name, Invoice.id)
+    assert query.order_by(Plan.name).execute() == [("free", 1), ("pro", None)]
+
+
+def test_a_table_is_joined_to_itself_by_an_alias(acme):
+    query = with_shared(Invoice).join(Copied, on=Copied.id > Invoice.id).select(Invoice.id, Copied.id)
+    assert query.execute() == [(1, 2)]
+
+
+def test_an_alias_is_its_models_table_and_takes_no_backref_from_it(acme):
+    assert Copied._meta.table_name == "invoice"
+    assert [type(row) for row in Customer.get().invoices] == [Invoice]
+
+
+def test_an_alias_of_nothing_is_refused():
+    with pytest.raises(InvalidModel, match=r"Meta\.alias is for a class below a model"):
+
+        class Nothing(TenantModel):
+            class Meta:
+                alias = True
+
+
+# Which rows.
+
+
+def test_conditions_add_up_and_orders_are_kept(acme):
+    Invoice.create(total=7)
+    query = with_shared(Invoice).where(Invoice.total > 5).where(Invoice.plan.is_null())
+    assert query.select(Invoice.total).execute() == [(7,)]
+    ordered = with_shared(Invoice).order_by(Invoice.note.desc(nulls="last"), Invoice.total).select(Invoice.id)
+    assert ordered.execute() == [(1,), (2,), (3,)]
+    assert ordered.limit(1).offset(1).execute() == [(2,)]
+
+
+def test_groups_are_counted_filtered_and_summed(acme):
+    Invoice.create(total=1)
+    query = invoices().group_by(Plan.name).order_by(Plan.name.asc(nulls="first"))
+    counted = query.select(
+        fn.coalesce(Plan.name, "none"),
+        fn.count(),
+        fn.count(Plan.id, distinct=True),
+        fn.sum(Invoice.total),
+        fn.count(Invoice.id).filter(Invoice.total > 4),
+    )
+    assert counted.execute() == [("none", 2, 0, 6, 1), ("free", 1, 1, 12, 1)]
+    assert query.having(fn.count() > 1).select(fn.max(Invoice.total)).execute() == [(5,)]
+
+
+def test_rows_that_are_there_already_are_left_out(acme):
+    Invoice.create(total=5)
+    assert with_shared(Invoice).select(Invoice.total).distinct().count() == 2
+    latest = with_shared(Invoice).distinct(Invoice.total).order_by(Invoice.total, Invoice.id.desc())
+    assert latest.select(Invoice.id).execute() == [(3,), (1,)]
+
+
+def test_a_window_numbers_the_rows_of_each_plan(acme):
+    number = fn.row_number().over(partition_by=[Invoice.plan], order_by=[Invoice.total.desc()])
+    assert set(with_shared(Invoice).select(Invoice.id, number)) == {(1, 1), (2, 1)}
+
+
+def test_a_query_is_part_of_another(acme):
+    of_free = with_shared(Plan).where(Plan.name == "free").select(Plan.id)
+    assert with_shared(Invoice).where(Invoice.plan.in_(of_free)).select(Invoice.id).execute() == [(1,)]
+    assert with_shared(Invoice).where(Invoice.plan.not_in(of_free)).select(Invoice.id).execute() == []
+    has_invoice = fn.exists(with_shared(Invoice).correlate(Plan).where(Invoice.plan == Plan.id))
+    assert with_shared(Plan).where(has_invoice).select(Plan.name).execute() == [("free",)]
+    assert with_shared(Plan).where(~has_invoice).select(Plan.name).execute() == [("pro",)]
+    most = with_shared(Invoice).select(fn.max(Invoice.total)).as_scalar()
+    assert with_shared(Invoice).where(Invoice.total == most).select(Invoice.id, most).execute() == [(1, 12)]
+
+
+def test_what_is_computed_is_what_its_type_says(acme):
+    row = (
+        with_shared(Invoice)
+        .where(Invoice.id == 1)
+        .select(
+            Invoice.total * 2,
+            Invoice.id + 1,
+            Invoice.total > 3,
+            fn.avg(Invoice.id),
+            fn.sum(Invoice.id),
+            fn.cast(Invoice.id, "text", str),
+            fn.case((Invoice.total > 10, "much"), default="little"),
+            fn.lower(Invoice.note),
+            fn.length(Invoice.note),
+            Invoice.note.concat("!"),
+            fn.array_agg(Invoice.id),
+            fn.string_agg(Invoice.note, ","),
+            fn.call("gen_random_uuid", returns=UUID),
+        )
+        .group_by(Invoice.id)
+        .one()
+    )
+    assert row[:-1] == (24, 2, True, 1, 1, "1", "much", "acme's", 6, "acme's!", [1], "acme's")
+    assert [type(value) for value in row] == [
+        Decimal, int, bool, Decimal, int, str, str, str, int, str, list, str, UUID,
+    ]  # fmt: skip
+
+
+# What its rows are.
+
+
+def test_without_select_rows_are_instances_that_belong_to_their_tenant(tenants):
+    with tenants.use("acme"):
+        row = invoices().where(Plan.name == "free").one()
+        assert (type(row), row.note, row.is_dirty()) == (Invoice, "acme's", False)
+        row.note = "changed"
+        row.save()
+        assert Invoice.get_by_id(1).note == "changed"
+    with tenants.use("globex"), pytest.raises(WrongTenant):
+        row.save()
+
+
+@dataclass
+class Named:
+    id: int
+    name: str | None
+
+
+class Pair(NamedTuple):
+    id: int
+    name: str | None
+
+
+@pytest.mark.parametrize("made", [Named, Pair])
+def test_rows_become_what_they_are_put_into(acme, made):
+    query = invoices().order_by(Invoice.id).select(Invoice.id, Plan.name).into(made)
+    assert query.execute() == [made(1, "free"), made(2, None)]
+    assert query.first() == made(1, "free")
+
+
+def test_rows_go_into_any_callable(acme):
+    assert invoices().select(Invoice.id, Plan.name).into(lambda number, name: f"{number} {name}").first() == "1 free"
+    assert invoices().select(Invoice.total).into(str).first() == "12"
+
+
+def test_a_column_that_would_become_another_field_is_refused(acme):
+    with pytest.raises(InvalidQuery, match=r"into\(Named\): value 1 is 'name' and would become 'id'"):
+        invoices().select(Plan.name, Invoice.id).into(Named)
+    renamed = invoices().select(Invoice.plan.alias("id"), Plan.name).into(Named)
+    assert renamed.first() == Named(1, "free")
+
+
+def test_another_number_of_values_is_refused(acme):
+    with pytest.raises(InvalidQuery, match=r"into\(Named\) is given 1 values, and takes \(id"):
+        invoices().select(Invoice.id).into(Named)
+
+
+def test_rows_are_had_as_dicts_too(acme):
+    query = (
+        invoices()
+        .where(Invoice.id == 1)
+        .select(Invoice.id, Plan.name.alias("plan"), fn.count())
+        .group_by(Invoice.id, Plan.name)
+    )
+    assert query.dicts() == [{"id": 1, "plan": "free", "count": 1}]
+
+
+def test_one_is_one_and_says_otherwise(acme):
+    query = with_shared(Invoice).select(Invoice.id)
+    assert query.where(Invoice.id == 1).one() == (1,)
+    with pytest.raises(NoResultFound, match="this query of Invoice found no row"):
+        query.where(Invoice.id == 9).one()
+    with pytest.raises(MultipleResultsFound, match="more than one row"):
+        query.one()
+    assert query.where(Invoice.id == 9).one_or_none() is None
+    assert query.where(Invoice.id == 9).first() is None
+    assert query.where(Invoice.id == 9).scalar() is None
+    assert query.where(Invoice.id == 2).scalar() == 2
+
+
+def test_no_more_rows_are_asked_for_than_are_given(acme):
+    assert with_shared(Invoice).order_by(Invoice.id).limit(1).select(Invoice.id).one() == (1,)
+
+
+def test_rows_are_counted_and_looked_for(acme):
+    query = invoices().where(Invoice.total > 5)
+    assert (query.count(), query.exists(), query.where(Invoice.id > 9).exists()) == (1, True, False)
+    assert query.limit(0).count() == 0
+
+
+def test_a_plan_of_the_server_is_shown(acme):
+    assert "Scan" in invoices().explain()
+    assert "actual" in invoices().explain(analyze=True)
+
+
+def test_a_stream_takes_its_rows_in_pieces(server, make_engine, tenants):
+    with Relay(server.url) as relay:
+        engine = make_engine(url=relay.url)
+        with engine.use("acme"):
+            Invoice.insert_many([{"total": n} for n in range(8)]).execute()
+            with relay.counting() as messages, with_shared(Invoice).select(Invoice.id).stream(chunk=4) as rows:
+                assert sorted(rows) == [(n,) for n in range(1, 11)]
+        assert len([each for each in messages if "FETCH" in str(each)]) == 3
+
+
+def test_a_stream_is_not_read_in_another_tenant(tenants):
+    with tenants.use("acme"), with_shared(Invoice).select(Invoice.id).stream(chunk=1) as rows:
+        next(rows)
+        with tenants.use("globex", beside_transaction=True), pytest.raises(WrongTenant):
+            next(rows)
+
+
+# Whose it is.
+
+
+def test_a_query_that_was_built_for_nobody_runs_for_whoever_is_bound(tenants):
+    query = invoices().where(Invoice.plan.is_null(False)).select(Invoice.note, Plan.name)
+    found = {}
+    for tenant in ("acme", "globex"):
+        with tenants.use(tenant):
+            found[tenant] = query.execute()
+    assert found == {"acme": [("acme's", "free")], "globex": [("globex's", "pro")]}
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda query: query.execute(),
+        lambda query: list(query),
+        lambda query: query.first(),
+        lambda query: query.one_or_none(),
+        lambda query: query.count(),
+        lambda query: query.exists(),
+        lambda query: query.dicts(),
+        lambda query: query.explain(),
+        lambda query: query.stream().__enter__(),
+        lambda query: query.select(Invoice.id).limit(1).execute(),
+        lambda query: with_shared(Invoice).where(Invoice.id.in_(query.select(Invoice.id))).execute(),
+        lambda query: with_shared(Plan).where(fn.exists(query)).execute(),
+        lambda query: with_shared(Invoice).select(query.select(Invoice.id).as_scalar()).execute(),
+    ],
+)
+def test_a_query_that_was_built_in_a_tenant_runs_in_no_other(tenants, run):
+    with tenants.use("acme"):
+        query = with_shared(Invoice)
+    with tenants.use("globex"), pytest.raises(WrongTenant, match="this query of Invoice belongs to tenant 'acme'"):
+        run(query)
+
+
+def test_a_row_of_another_tenant_is_no_value_in_it(tenants):
+    with tenants.use("acme"):
+        customer = Customer.get()
+    with tenants.use("globex"), pytest.raises(WrongTenant):
+        with_shared(Invoice).where(Invoice.customer == customer).execute()
+
+
+def test_without_a_tenant_nothing_is_sent(server, make_engine, tenants):
+    with Relay(server.url) as relay:
+        engine = make_engine(url=relay.url)
+        with relay.counting() as messages:
+            for run in (Query.execute, Query.count, Query.first, Query.explain):
+                with pytest.raises(NothingBound):
+                    run(invoices())
+            with engine.shared(), pytest.raises(NoTenantBound):
+                invoices().execute()
+        assert messages == []
+
+
+def test_a_query_of_shared_tables_needs_no_tenant(tenants):
+    with tenants.shared():
+        assert with_shared(Plan).order_by(Plan.id).select(Plan.name).execute() == [("free",), ("pro",)]
+
+
+def test_it_is_part_of_the_open_transaction(acme):
+    with pytest.raises(ZeroDivisionError), acme.database.atomic():
+        Invoice.create(total=99)
+        assert with_shared(Invoice).select(fn.max(Invoice.total)).scalar() == 99
+        raise ZeroDivisionError
+    assert with_shared(Invoice).select(fn.max(Invoice.total)).scalar() == 12
+
+
+def test_locked_rows_are_skipped_by_others(tenants):
+    with tenants.use("acme"), tenants.database.atomic():
+        assert len(with_shared(Invoice).where(Invoice.id == 1).for_update(Invoice).execute()) == 1
+        locked = with_shared(Invoice).for_update(skip_locked=True).select(Invoice.id)
+        with ThreadPoolExecutor() as executor:
+            assert executor.submit(tenants.use("acme")(locked.execute)).result(10) == [(2,)]
+
+
+# What is refused before anything is sent.
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (lambda: with_shared(Invoice).select(Plan.name).execute(), "Plan.name is a column of a table that the query"),
+        (lambda: invoices().where(Customer.name == "x").count(), "Customer.name is a column of a table"),
+        (lambda: invoices().where("1 = 1"), r"where\(\) takes columns and expressions, and was given '1 = 1'"),
+        (lambda: invoices().order_by("id"), r"order_by\(\) takes columns"),
+        (lambda: invoices().group_by("id"), r"group_by\(\) takes columns"),
+        (lambda: invoices().having(True), r"having\(\) takes columns"),
+        (lambda: invoices().select("id"), r"select\(\) takes columns"),
+        (lambda: invoices().select(), r"select\(\) needs a column"),
+        (lambda: invoices().limit("1; drop table invoice"), r"limit\(\) takes a number of rows"),
+        (lambda: invoices().limit(-1), r"limit\(\) takes a number of rows, and was given -1"),
+        (lambda: invoices().offset(True), r"offset\(\) takes a number of rows"),
+        (lambda: with_shared(Invoice).join(Plan, on=None), "the join of Plan needs a condition"),
+        (lambda: with_shared(Invoice).join(Plan, on=True), "the join of Plan needs a condition"),
+        (lambda: with_shared(Invoice).join("plan", on=Invoice.plan == Plan.id), "'plan' is not a model"),
+        (lambda: with_shared("invoice"), "'invoice' is not a model"),
+        (lambda: fn.call("now(); drop table invoice; --", returns=str), "is not the name of a function"),
+        (lambda: fn.cast(Invoice.id, "text); drop table x; --", str), "is not the name of a type"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_sent(acme, build, text):
+    with pytest.raises(InvalidQuery, match=text):
+        build()
+
+
+def test_a_key_of_an_undeclared_type_is_not_selected(acme):
+    class Region(SharedModel):
+        code = peewee.TextField(primary_key=True)
+
+    class Office(TenantModel):
+        region = peewee.ForeignKeyField(Region, backref="+")
+
+    class Branch(TenantModel):
+        region = peewee.ForeignKeyField(Region, field=Region.code, backref="+")
+
+    with pytest.raises(InvalidQuery, match=r"ForeignKeyField\(Region, field=Region.code\)"):
+        with_shared(Office).select(Office.region).execute()
+    with pytest.raises(peewee.ProgrammingError):  # There is no such table; but it was sent.
+        with_shared(Branch).select(Branch.region).execute()
+
+
+# Compiled.
+
+
+def test_a_compiled_query_runs_for_each_tenant_with_the_values_it_is_given(tenants):
+    @compiled
+    def above(minimum: Decimal, name: str = "free") -> Any:
+        return invoices().where(Invoice.total >= minimum, Plan.name == name).select(Invoice.note, Plan.name)
+
+    with tenants.use("acme"):
+        assert above.execute(Decimal(3)) == [("acme's", "free")]
+        assert above.execute(minimum=Decimal(13)) == []
+        assert above.one(Decimal(3)) == ("acme's", "free")
+    with tenants.use("globex"):
+        assert above.execute(3, name="pro") == [("globex's", "pro")]
+        assert above.first(3) is None
+        with pytest.raises(NoResultFound):
+            above.one(3)
+    with pytest.raises(NoTenantBound):
+        above.execute(3)
+
+
+def test_it_is_built_once(tenants):
+    built = []
+
+    @compiled
+    def notes() -> Any:
+        built.append(1)
+        return with_shared(Invoice).select(Invoice.note)
+
+    for tenant in ("acme", "globex", "acme"):
+        with tenants.use(tenant):
+            notes.execute()
+    assert built == [1]
+
+
+def test_it_gives_instances_of_whoever_runs_it(tenants):
+    every = with_shared(Invoice).compile()
+    with tenants.use("acme"):
+        row = every.execute()[0]
+    with tenants.use("globex"):
+        assert every.execute()[0].note == "globex's"
+        with pytest.raises(WrongTenant):
+            row.save()
+
+
+def test_it_may_be_built_in_a_tenant_and_is_nobodys(tenants):
+    with tenants.use("acme"):
+        notes = with_shared(Invoice).select(Invoice.note).order_by(Invoice.id).compile()
+        assert notes.execute() == [("acme's",), (None,)]
+    with tenants.use("globex"):
+        assert notes.execute() == [("globex's",)]
+
+
+def test_its_values_are_converted_as_others_are(tenants):
+    @compiled
+    def since(day: datetime.datetime, customer: Any, most: int) -> Any:
+        return with_shared(Invoice).where(Invoice.issued >= day, Invoice.customer == customer).limit(most)
+
+    with tenants.use("acme"):
+        Invoice.update(issued=datetime.datetime(2026, 2, 1)).execute()
+        ada = Customer.get()
+        assert len(since.execute(datetime.datetime(2026, 1, 1), ada, 5)) == 1
+        assert since.execute(datetime.datetime(2026, 1, 1), ada.id, 0) == []
+    with tenants.use("globex"), pytest.raises(WrongTenant):
+        since.execute(datetime.datetime(2026, 1, 1), ada, 5)
+
+
+def test_a_row_cannot_be_compiled_in(tenants):
+    with tenants.use("acme"):
+        ada = Customer.get()
+        with pytest.raises(InvalidQuery, match="belongs to a tenant, and this query is rendered for all"):
+            with_shared(Invoice).where(Invoice.customer == ada).compile().execute()
+
+
+def test_a_parameter_cannot_be_looked_at_while_the_query_is_built(acme):
+    @compiled
+    def maybe(name: str) -> Any:
+        return invoices().where(Plan.name == name) if name else invoices()
+
+    with pytest.raises(InvalidQuery, match="the parameter 'name' was looked at while the query was built"):
+        maybe.execute("x")
+
+
+def test_parameters_without_names_are_refused(acme):
+    @compiled
+    def some(*names: str) -> Any:
+        return invoices().where(Plan.name.in_(names))
+
+    with pytest.raises(InvalidQuery, match="the parameters of a compiled query have names"):
+        some.execute("x")
+
+
+def test_a_wrong_call_is_pythons_error(acme):
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        with_shared(Invoice).compile().execute(total=3)
+
+
+def test_what_is_no_query_is_not_compiled(acme):
+    with pytest.raises(InvalidQuery, match="returned 3, and not a query"):
+        compiled(lambda: 3).execute()
