@@ -17,7 +17,7 @@ from peewee import CompositeKey as CompositeKey
 from peewee import DeferredForeignKey as DeferredForeignKey
 from peewee import ManyToManyField as ManyToManyField
 
-from tenantry.query.expressions import Column, Tag
+from tenantry.query.expressions import Column, JsonColumn, Tag
 
 M = TypeVar("M", bound=peewee.Model)
 Value = TypeVar("Value")
@@ -68,6 +68,10 @@ class IdentityField(Typed[int]):
 class JSONField(Typed[Any]):
     """Its value is whatever JSON can be: `Any`, for PostgreSQL promises no more."""
 
+    @overload
+    def __get__(self, row: None, model: type[M]) -> JsonColumn[Tag[M]]: ...
+    @overload
+    def __get__(self, row: peewee.Model, model: Any) -> Any: ...
     def __init__(
         self,
         dumps: Callable[[Any], str] | None = None,

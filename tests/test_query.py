@@ -185,6 +185,33 @@ def test_a_query_is_part_of_another(acme):
     assert with_shared(Invoice).where(Invoice.total == most).select(Invoice.id, most).execute() == [(1, 12)]
 
 
+def test_the_rows_of_two_queries_come_together(acme):
+    plans = with_shared(Plan).select(Plan.id, Plan.name)
+    noted = with_shared(Invoice).select(Invoice.id, Invoice.note)
+    assert plans.union_all(noted).order_by(1, -2).execute() == [(1, "free"), (1, "acme's"), (2, None), (2, "pro")]
+    assert plans.union(plans).order_by(-1).limit(1).offset(1).execute() == [(1, "free")]
+    assert plans.intersect(plans.where(Plan.id == 1)).execute() == [(1, "free")]
+    assert plans.except_(plans.where(Plan.id == 1)).one() == (2, "pro")
+
+
+def test_queries_of_other_columns_do_not_come_together(acme):
+    plans = with_shared(Plan).select(Plan.id, Plan.name)
+    with pytest.raises(
+        InvalidQuery, match="UNION needs queries of the same columns: one has id, name, and the other id"
+    ):
+        plans.union(with_shared(Plan).select(Plan.id))
+    with pytest.raises(InvalidQuery, match="UNION ALL takes another query, and was given 3"):
+        plans.union_all(3)
+    with pytest.raises(InvalidQuery, match=r"order_by\(\) takes the numbers of columns here, and was given 3"):
+        plans.union(plans).order_by(3)
+
+
+def test_json_is_read_by_its_paths(acme):
+    Invoice.update(data={"a": {"b": [1, "two"]}}).where(Invoice.id == 1).execute()
+    query = with_shared(Invoice).where(Invoice.data["a"]["b"][0] == 1)
+    assert query.select(Invoice.data["a"]["b"], Invoice.data).execute() == [([1, "two"], {"a": {"b": [1, "two"]}})]
+
+
 def test_what_is_computed_is_what_its_type_says(acme):
     row = (
         with_shared(Invoice)
@@ -344,6 +371,8 @@ def test_a_query_that_was_built_for_nobody_runs_for_whoever_is_bound(tenants):
         lambda query: query.select(Invoice.id).limit(1).execute(),
         lambda query: with_shared(Invoice).where(Invoice.id.in_(query.select(Invoice.id))).execute(),
         lambda query: with_shared(Plan).where(fn.exists(query)).execute(),
+        lambda query: with_shared(Invoice).union(query).execute(),
+        lambda query: query.union(with_shared(Invoice)).first(),
         lambda query: with_shared(Invoice).select(query.select(Invoice.id).as_scalar()).execute(),
     ],
 )

@@ -194,6 +194,11 @@ class Column(Computed[Owner, Value]):
     name: str
     column_name: str
 
+class JsonColumn(Column[Owner, Any]):
+    """A column of JSON, whose values are whatever is in it."""
+
+    def __getitem__(self, key: str | int) -> JsonColumn[Owner]: ...
+
 # mypy takes the parameter's type as the context in which it solves a descriptor's `__get__`, and would solve the model
 # from it. With two members that contradict each other it gives up, and takes the model from the class that is asked.
 class _NobodyA(peewee.Model): ...

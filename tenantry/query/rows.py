@@ -98,6 +98,13 @@ class Shape:
             nodes += column.model._meta.sorted_fields if isinstance(column, Entity) else [column]
         return nodes
 
+    def is_like(self, other: Shape) -> bool:
+        """Say whether a row of *other* is made as one of these is."""
+        return len(self.columns) == len(other.columns) and all(
+            converter(mine) == converter(theirs) and isinstance(mine, Entity) == isinstance(theirs, Entity)
+            for mine, theirs in zip(self.columns, other.columns, strict=True)
+        )
+
     def names(self) -> list[str]:
         """Return a name for each column."""
         return [name_of(column) or f"column_{number}" for number, column in enumerate(self.columns, 1)]

@@ -10,6 +10,7 @@ from peewee import JOIN
 
 from tenantry.binding import BoundDatabase, SharedModel
 from tenantry.binding.pins import admit, pin_here
+from tenantry.context import Pin
 from tenantry.errors import InvalidQuery
 from tenantry.query.compiled import Compiled
 from tenantry.query.rows import Entity, Shape, checked
@@ -26,12 +27,11 @@ def with_shared(model: Any) -> Query:
     return Query(node, shape, _proxy_of(model) or SharedModel._meta.database)
 
 
-class _Select(peewee.Select):  # type: ignore[misc]  # peewee's stubs
-    """A SELECT that belongs to whoever was bound where it was begun, if anybody was."""
+class _Begun:
+    """What a SELECT and several together have in common: they are whose was bound where they were begun, if any was."""
 
-    def __init__(self, *args: Any, model: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.model, self._pin = model, pin_here()
+    _pin: Pin | None
+    model: Any
 
     @property
     def pinned_name(self) -> str:
@@ -42,7 +42,73 @@ class _Select(peewee.Select):  # type: ignore[misc]  # peewee's stubs
         pin = getattr(ctx, "pin", None)
         if pin is not None and self._pin is not None and self._pin is not pin:
             admit(self, pin)
-        return super().__sql__(ctx)
+        return super().__sql__(ctx)  # type: ignore[misc]  # a mixin
+
+
+class _Select(_Begun, peewee.Select):  # type: ignore[misc]  # peewee's stubs
+    def __init__(self, *args: Any, model: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.model, self._pin = model, pin_here()
+
+
+class _Compound(_Begun, peewee.CompoundSelectQuery):  # type: ignore[misc]  # peewee's stubs
+    def __init__(self, left: Any, operator: str, right: Any) -> None:
+        super().__init__(left, operator, right)
+        self.model, self._pin = left.model, pin_here()
+
+
+class Compound(Statement[Any]):
+    """The rows of two queries together. They have no tables to order by: its columns are known by their numbers."""
+
+    __slots__ = ()
+
+    def union(self, other: Any) -> Compound:
+        """Return the rows of both, each once."""
+        return _compound(self, "UNION", other)
+
+    def union_all(self, other: Any) -> Compound:
+        """Return the rows of both."""
+        return _compound(self, "UNION ALL", other)
+
+    def intersect(self, other: Any) -> Compound:
+        """Return the rows that both have."""
+        return _compound(self, "INTERSECT", other)
+
+    def except_(self, other: Any) -> Compound:
+        """Return the rows that *other* has not."""
+        return _compound(self, "EXCEPT", other)
+
+    def order_by(self, *columns: int) -> Compound:
+        """Order by columns, which are numbered from 1; a negative number is a descending order."""
+        for column in columns:
+            if (
+                isinstance(column, bool)
+                or not isinstance(column, int)
+                or not 0 < abs(column) <= len(self._shape.columns)
+            ):
+                raise InvalidQuery(f"order_by() takes the numbers of columns here, and was given {column!r}")
+        order = [peewee.SQL(f"{abs(column)}{' DESC' if column < 0 else ''}") for column in columns]
+        return Compound(self._node.order_by(*order), self._shape, self._proxy)
+
+    def limit(self, rows: int) -> Compound:
+        """Return at most so many *rows*."""
+        return Compound(self._node.limit(_number("limit", rows)), self._shape, self._proxy)
+
+    def offset(self, rows: int) -> Compound:
+        """Leave out the first *rows*."""
+        return Compound(self._node.offset(_number("offset", rows)), self._shape, self._proxy)
+
+
+def _compound(left: Statement[Any], operator: str, right: Any) -> Compound:
+    if not isinstance(right, Query | Compound):
+        raise InvalidQuery(f"{operator} takes another query, and was given {right!r}")
+    if not left._shape.is_like(right._shape):
+        raise InvalidQuery(
+            f"{operator} needs queries of the same columns: one has {', '.join(left._shape.names())}, and the other "
+            f"{', '.join(right._shape.names())}"
+        )
+    proxy = left._proxy if left._proxy.tenant_only else right._proxy
+    return Compound(_Compound(left._node, operator, right._node), left._shape, proxy)
 
 
 class Query(Statement[Any], peewee.Node):  # type: ignore[misc]  # peewee's stubs
@@ -129,6 +195,10 @@ class Query(Statement[Any], peewee.Node):  # type: ignore[misc]  # peewee's stub
         """
         shape = Shape(self._shape.columns, checked(make, self._shape.columns))
         return Query(self._node, shape, self._proxy)
+
+    # With another query's rows.
+
+    union, union_all, intersect, except_ = Compound.union, Compound.union_all, Compound.intersect, Compound.except_
 
     # Other ways to use it.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple, assert_type
+from typing import Any, NamedTuple, assert_type
 
 import peewee
 
@@ -21,6 +21,7 @@ from tenantry.fields import (
     FloatField,
     ForeignKeyField,
     IntegerField,
+    JSONField,
     TextField,
     col,
 )
@@ -51,6 +52,7 @@ class Invoice(TenantModel):
     paid = BooleanField(default=False)
     due = DateField(null=True)
     note = TextField(null=True)
+    data = JSONField(null=True)
 
 
 class Parent(Invoice):
@@ -116,6 +118,11 @@ assert_type(
 )
 assert_type(query.where(Invoice.plan.in_(with_shared(Plan).select(Plan.id))).first(), Invoice | None)
 assert_type(with_shared(Plan).execute(), list[Plan])
+assert_type(
+    inner.select(Plan.id, Plan.name).union(left.select(Invoice.id, Plan.name)).order_by(1).execute(),
+    list[tuple[int, str] | tuple[int, str | None]],
+)
+assert_type(query.select(Invoice.data["a"][0]).one(), tuple[Any])
 
 
 @dataclass
