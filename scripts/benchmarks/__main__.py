@@ -19,6 +19,7 @@ from benchmarks.fleet import fleet_tables
 from benchmarks.messages import message_tables
 from benchmarks.orm import orm_tables
 from benchmarks.pinning import Pinning
+from benchmarks.queries import query_tables
 from benchmarks.report import Table, show
 from benchmarks.requests import Load, request_tables
 from benchmarks.rounds import Rounds
@@ -70,7 +71,9 @@ def _tables(server: Server, *, quick: bool) -> Iterator[Table]:
     first = next(iter(catalog))
     shop.build(server.admin, catalog, owner=server.role)
     shop.fill(server.admin, first.schema)
-    yield from orm_tables(server, first, Rounds(20, 20) if quick else Rounds(90, 25), Pinning(server))
+    rounds = Rounds(20, 20) if quick else Rounds(90, 25)
+    yield from orm_tables(server, first, rounds, Pinning(server))
+    yield from query_tables(server, first, rounds, Pinning(server))
     yield from message_tables(server, first)
     yield from request_tables(server, catalog, Load(7, 1_600) if quick else Load(15, 5_000))
     yield from fleet_tables(server, 50 if quick else 1_000)

@@ -30,6 +30,7 @@ TENANT_SHOP = models(TenantModel)
 class Ways:
     """Each way's operations by name; tenantry's are to be called where *tenant* is bound. And what is behind them."""
 
+    plain_shop: Shop
     plain: dict[str, Operation]
     pool: dict[str, Operation]
     tenantry: dict[str, Operation]
@@ -56,9 +57,11 @@ def open_ways(parameters: dict[str, Any], tenant: Tenant) -> Iterator[Ways]:
     engine = Tenantry(make_dsn(**parameters), catalog=FixedCatalog([tenant]))
     plain.connect()
     plain.execute_sql(f"SET search_path TO {path}")
+    shop = plain_models(plain)
     try:
         yield Ways(
-            plain=operations(plain_models(plain), plain),
+            plain_shop=shop,
+            plain=operations(shop, plain),
             pool={name: _in_context(pool, call) for name, call in operations(plain_models(pool), pool).items()},
             tenantry=operations(TENANT_SHOP, engine.database),
             database=plain,
