@@ -308,3 +308,8 @@ def test_every_column_of_tenantrys_tables_is_in_the_reference():
         assert columns
         for column, kind in columns:
             assert re.search(rf"^\| `{column}` \| `{kind}` \|", page, re.MULTILINE), (file, column, kind)
+
+
+def test_the_example_of_the_readme_is_the_one_whose_types_are_checked():
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert example in (REPOSITORY / "tests" / "typing" / "readme.py").read_text()
