@@ -312,6 +312,10 @@ def test_one_is_one_and_says_otherwise(acme):
     assert query.where(Invoice.id == 2).scalar() == 2
 
 
+def test_a_row_may_be_none(acme):
+    assert with_shared(Invoice).where(Invoice.id == 2).select(Invoice.note).into(lambda note: note).one() is None
+
+
 def test_no_more_rows_are_asked_for_than_are_given(acme):
     assert with_shared(Invoice).order_by(Invoice.id).limit(1).select(Invoice.id).one() == (1,)
 
@@ -502,6 +506,18 @@ def test_it_is_built_once(tenants):
         with tenants.use(tenant):
             notes.execute()
     assert built == [1]
+
+
+def test_it_asks_for_no_more_rows_than_are_wanted(server, make_engine, tenants):
+    notes = with_shared(Invoice).order_by(Invoice.id).select(Invoice.id).compile()
+    with Relay(server.url) as relay:
+        engine = make_engine(url=relay.url)
+        with engine.use("acme"):
+            with relay.counting() as messages:
+                assert notes.first() == (1,)
+            assert "LIMIT 1" in str(messages)
+            with pytest.raises(MultipleResultsFound):
+                notes.one()
 
 
 def test_it_gives_instances_of_whoever_runs_it(tenants):

@@ -37,22 +37,15 @@ class Compiled(Generic[P, Row]):
     def __init__(self, build: Callable[P, Statement[Row]]) -> None:
         self._build = build
         self._signature = inspect.signature(build)
-        self._plan: _Plan | None = None
+        self._plans: dict[int | None, _Plan] = {}  # By how many rows are wanted: as a rule all.
 
     def execute(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
         """Run it, and return its rows."""
-        plan = self._plan or self._compile()
-        statement = plan.statement
-        database = statement._proxy.current(statement._node)
-        given = self._given(args, kwargs) if kwargs or len(args) != plan.parameters else args
-        values = plan.values(given, database.pin)
-        make = plan.make or statement._shape.maker(database.pin)
-        sql = plan.sql.replace(HERE, database.qualifier)
-        return make(database.fetch(sql, values, marks=plan.marks).fetchall())
+        return self._run(None, args, kwargs)
 
     def first(self, *args: P.args, **kwargs: P.kwargs) -> Row | None:
         """Return the first row, or None."""
-        return next(iter(self.execute(*args, **kwargs)), None)
+        return next(iter(self._run(1, args, kwargs)), None)
 
     def one(self, *args: P.args, **kwargs: P.kwargs) -> Row:
         """Return the one row.
@@ -60,18 +53,25 @@ class Compiled(Generic[P, Row]):
         Raises:
             NoResultFound, MultipleResultsFound: there is none, or there are several.
         """
-        found = self.execute(*args, **kwargs)
+        found: list[Row] = self._run(2, args, kwargs)
         if len(found) == 1:
             return found[0]
-        node = (self._plan or self._compile()).statement._node
-        raise (MultipleResultsFound if found else NoResultFound)(node.pinned_name)
+        raise (MultipleResultsFound if found else NoResultFound)(self._plans[2].node.pinned_name)
+
+    def _run(self, most: int | None, args: Any, kwargs: Any) -> list[Any]:
+        plan = self._plans.get(most) or self._compile(most)
+        database = plan.proxy.current(plan.node)
+        given = self._given(args, kwargs) if kwargs or len(args) != plan.parameters else args
+        values = plan.values(given, database.pin)
+        make = plan.make or plan.shape.maker(database.pin)
+        return make(database.fetch(plan.sql.replace(HERE, database.qualifier), values, marks=plan.marks).fetchall())
 
     def _given(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return tuple(bound.arguments.values())
 
-    def _compile(self) -> _Plan:
+    def _compile(self, most: int | None) -> _Plan:
         names = [*self._signature.parameters]
         if any(each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in self._signature.parameters.values()):
             raise InvalidQuery(f"the parameters of a compiled query have names: {self._signature} has not")
@@ -79,16 +79,17 @@ class Compiled(Generic[P, Row]):
         statement = build(**{name: Parameter(name) for name in names})
         if not isinstance(statement, Statement):
             raise InvalidQuery(f"{getattr(build, '__name__', build)} returned {statement!r}, and not a query")
-        plan = self._plan = _Plan(statement, names)
+        plan = self._plans[most] = _Plan(statement, names, most)
         return plan
 
 
 class _Plan:
     """A rendered query, and where its values come from."""
 
-    def __init__(self, statement: Statement[Any], names: list[str]) -> None:
-        text = render(statement._node, rendering=ForAll)
-        self.statement, self.sql, self.parameters = statement, text.sql, len(names)
+    def __init__(self, statement: Statement[Any], names: list[str], most: int | None) -> None:
+        self.node, self.shape, self.proxy = statement.at_most(most), statement._shape, statement._proxy
+        text = render(self.node, rendering=ForAll)
+        self.sql, self.parameters = text.sql, len(names)
         self._constants = [None if isinstance(value, Slot) else value for value in text.values]
         self._slots = [
             (number, names.index(value.name), value.convert)
@@ -96,7 +97,7 @@ class _Plan:
             if isinstance(value, Slot)
         ]
         self.marks = text._replace(values=self._constants).marks()
-        self.make = statement._shape.maker_for_all()
+        self.make = self.shape.maker_for_all()
 
     def values(self, given: Any, pin: Pin) -> list[Any]:
         """Return the values of a run for whom has *pin*: the query's own, and those that are *given*.

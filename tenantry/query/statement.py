@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
+import peewee
+
 from tenantry.binding.pins import admit_here
 from tenantry.binding.proxy import BoundDatabase
 from tenantry.context import Pin
@@ -53,10 +55,7 @@ class Statement(Generic[Row_co]):
         Raises:
             NoResultFound, MultipleResultsFound: there is none, or there are several.
         """
-        found = self.one_or_none()
-        if found is None:
-            raise NoResultFound(self._node.pinned_name)
-        return found
+        return self._only(self._few(2))
 
     def one_or_none(self) -> Row_co | None:
         """Return the one row, or None if there is none.
@@ -65,9 +64,12 @@ class Statement(Generic[Row_co]):
             MultipleResultsFound: there are several.
         """
         found = self._few(2)
-        if len(found) > 1:
-            raise MultipleResultsFound(self._node.pinned_name)
-        return found[0] if found else None
+        return self._only(found) if found else None
+
+    def _only(self, found: list[Row_co]) -> Row_co:
+        if len(found) != 1:
+            raise (MultipleResultsFound if found else NoResultFound)(self._node.pinned_name)
+        return found[0]
 
     def scalar(self: Statement[tuple[Value]]) -> Value | None:
         """Return the one value of the first row, or None where there is no row."""
@@ -129,12 +131,17 @@ class Statement(Generic[Row_co]):
     def _text(self, database: SchemaDatabase) -> Text:
         return render(self._node, database.pin)
 
+    def at_most(self, rows: int | None) -> Any:
+        """Return its node, for at most *rows* rows."""
+        limit = self._node._limit
+        if rows is None or isinstance(limit, peewee.Node):  # A parameter of a compiled query.
+            return self._node
+        return self._node.limit(rows if limit is None else min(rows, limit))
+
     def _few(self, rows: int) -> list[Row_co]:
         """Run it for at most *rows* rows."""
         database = self._database()
-        limit = self._node._limit
-        node = self._node.limit(rows if limit is None else min(rows, limit))
-        return run(database, render(node, database.pin), self._shape.maker(database.pin))
+        return run(database, render(self.at_most(rows), database.pin), self._shape.maker(database.pin))
 
 
 class _Result:
