@@ -11,6 +11,7 @@ from uuid import UUID
 
 import peewee
 import pytest
+from psycopg2.extensions import AsIs
 from relay import Relay
 from shop import Customer, Invoice, Plan
 
@@ -348,6 +349,28 @@ def test_a_stream_is_not_read_in_another_tenant(tenants):
             next(rows)
 
 
+def test_rows_of_a_stream_that_have_come_already_are_not_given_to_another_tenant(tenants):
+    with tenants.use("acme"), with_shared(Invoice).order_by(Invoice.id).select(Invoice.id).stream() as rows:
+        assert next(rows) == (1,)
+        with tenants.use("globex"), pytest.raises(WrongTenant):
+            next(rows)
+        assert list(rows) == [(2,)]
+
+
+@pytest.mark.parametrize("chunk", [0, -1, True, "1 FROM x; DROP TABLE invoice; --"])
+def test_a_stream_takes_a_number_of_rows_at_a_time(acme, chunk):
+    with pytest.raises(InvalidQuery, match=r"stream\(\) takes a number of rows"), invoices().stream(chunk=chunk):
+        pass
+
+
+def test_an_error_in_the_middle_of_a_stream_is_peewees(acme):
+    ratio = fn.call("div", 1, 2 - Invoice.id, returns=Decimal)
+    with with_shared(Invoice).order_by(Invoice.id).select(ratio).stream(chunk=1) as rows:
+        assert next(rows) == (1,)
+        with pytest.raises(peewee.DataError):
+            next(rows)
+
+
 # Whose it is.
 
 
@@ -409,6 +432,15 @@ def test_without_a_tenant_nothing_is_sent(server, make_engine, tenants):
 def test_a_query_of_shared_tables_needs_no_tenant(tenants):
     with tenants.shared():
         assert with_shared(Plan).order_by(Plan.id).select(Plan.name).execute() == [("free",), ("pro",)]
+
+
+@pytest.mark.parametrize(
+    "run", [Query.execute, Query.count, Query.first, Query.explain, lambda query: query.compile().execute()]
+)
+def test_a_query_of_shared_tables_with_a_tenants_inside_needs_a_tenant(tenants, run):
+    query = with_shared(Plan).where(fn.exists(with_shared(Invoice)))
+    with tenants.shared(), pytest.raises(NoTenantBound, match="Invoice needs a tenant, and the shared schema is bound"):
+        run(query)
 
 
 def test_it_is_part_of_the_open_transaction(acme):
@@ -550,6 +582,25 @@ def test_its_values_are_converted_as_others_are(tenants):
         assert since.execute(datetime.datetime(2026, 1, 1), ada.id, 0) == []
     with tenants.use("globex"), pytest.raises(WrongTenant):
         since.execute(datetime.datetime(2026, 1, 1), ada, 5)
+
+
+def test_a_row_of_plain_peewee_is_a_value_of_it(tenants):
+    class Person(peewee.Model):
+        class Meta:
+            database = tenants.database
+            table_name = "customer"
+
+    by = compiled(lambda customer: with_shared(Invoice).where(Invoice.customer == customer).select(Invoice.note))
+    with tenants.use("acme"):
+        assert by.execute(Person.get()) == [("acme's",)]
+
+
+def test_sql_that_is_given_for_a_value_marks_the_connection(make_engine, tenants):
+    engine = make_engine(pool_size=1)
+    query = compiled(lambda value: with_shared(Invoice).select(fn.call("coalesce", value, returns=str), fn.count()))
+    with engine.use("acme"):
+        query.execute(AsIs("set_config('search_path', 't_globex', false)"))
+        assert [connection.marked for connection in engine.parts.pool._idle] == [True]
 
 
 def test_a_row_cannot_be_compiled_in(tenants):

@@ -49,6 +49,16 @@ def admit(what: Any, pin: Pin) -> None:
         raise WrongTenant(what.pinned_name, made_in=own, bound=pin)
 
 
+def admit_value(row: Any, pin: Pin) -> None:
+    """Check that *row* may stand for its key in a statement of whom has *pin*. One of plain peewee is nobody's.
+
+    Raises:
+        WrongTenant: it belongs to another.
+    """
+    if getattr(row, "_pin", None) is not None:
+        admit(row, pin)
+
+
 def admit_here(what: Any) -> None:
     """Check that *what* may act here. Where nothing is bound it may: what needs a database says so itself.
 

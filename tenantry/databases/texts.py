@@ -6,7 +6,7 @@ It is looked at to refuse, or to clean up more than is needed; never to leave th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -127,7 +127,12 @@ def may_leave_traces(sql: str, params: Any) -> bool:
         if len(sql) <= _LONGEST_TEXT:
             _verdicts[sql] = verdict
     values = params.values() if type(params) is not list and isinstance(params, Mapping) else params or ()
-    return verdict or not (_VALUES.issuperset(map(type, values)) or all(map(_is_plain, values)))
+    return verdict or are_sql(values)
+
+
+def are_sql(values: Collection[object]) -> bool:
+    """Say whether one of *values* may be SQL, which any command can hide in."""
+    return not (_VALUES.issuperset(map(type, values)) or all(map(_is_plain, values)))
 
 
 def raw_may_leave_traces(sql: str, params: Any) -> bool:

@@ -8,10 +8,11 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import peewee
 
-from tenantry.binding.pins import admit
+from tenantry.binding.pins import admit_value
 from tenantry.context import Pin
+from tenantry.databases.texts import are_sql
 from tenantry.errors import InvalidQuery, MultipleResultsFound, NoResultFound
-from tenantry.query.rendering import HERE, ForAll, Parameter, Slot, render
+from tenantry.query.rendering import ForAll, Parameter, Slot, render
 from tenantry.query.statement import Statement
 
 P = ParamSpec("P")
@@ -64,7 +65,8 @@ class Compiled(Generic[P, Row]):
         given = self._given(args, kwargs) if kwargs or len(args) != plan.parameters else args
         values = plan.values(given, database.pin)
         make = plan.make or plan.shape.maker(database.pin)
-        return make(database.fetch(plan.sql.replace(HERE, database.qualifier), values, marks=plan.marks).fetchall())
+        sql, marks = plan.text.of(database), plan.marks or plan.hides(values)
+        return make(database.fetch(sql, values, marks=marks).fetchall())
 
     def _given(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
         bound = self._signature.bind(*args, **kwargs)
@@ -89,7 +91,7 @@ class _Plan:
     def __init__(self, statement: Statement[Any], names: list[str], most: int | None) -> None:
         self.node, self.shape, self.proxy = statement.at_most(most), statement._shape, statement._proxy
         text = render(self.node, rendering=ForAll)
-        self.sql, self.parameters = text.sql, len(names)
+        self.text, self.parameters = text, len(names)
         self._constants = [None if isinstance(value, Slot) else value for value in text.values]
         self._slots = [
             (number, names.index(value.name), value.convert)
@@ -98,6 +100,10 @@ class _Plan:
         ]
         self.marks = text._replace(values=self._constants).marks()
         self.make = self.shape.maker_for_all()
+
+    def hides(self, values: list[Any]) -> bool:
+        """Say whether SQL was given for a value."""
+        return bool(self._slots) and are_sql(values)
 
     def values(self, given: Any, pin: Pin) -> list[Any]:
         """Return the values of a run for whom has *pin*: the query's own, and those that are *given*.
@@ -111,6 +117,7 @@ class _Plan:
         for number, at, convert in self._slots:
             value = given[at]
             if isinstance(value, peewee.Model):
-                admit(value, pin)
-            values[number] = value if convert is None else convert(value)
+                admit_value(value, pin)
+            taken = value if convert is None else convert(value)
+            values[number] = taken.get_id() if isinstance(taken, peewee.Model) else taken  # type: ignore[no-untyped-call]
         return values

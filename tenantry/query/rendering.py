@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from peewee import SCOPE_SOURCE, SCOPE_VALUES, Node, Table
 
-from tenantry.binding.proxy import template
+from tenantry.binding.proxy import BoundDatabase, template
 from tenantry.context import Pin
 from tenantry.databases import SchemaDatabase
 from tenantry.databases.rendering import Rendering
 from tenantry.databases.texts import may_leave_traces
-from tenantry.errors import InvalidQuery
+from tenantry.errors import InvalidQuery, NoTenantBound
 from tenantry.naming import quoted
 
 HERE = "\0"  # Stands for the quoted schema of whoever runs the text. No text of SQL can have it.
@@ -48,9 +48,16 @@ class Text(NamedTuple):
 
     sql: str
     values: list[Any]
+    of_tenants: str | None = None  # A model of tenants', if there is one among its tables.
 
     def of(self, database: SchemaDatabase) -> str:
-        """Return the SQL for *database*'s schema."""
+        """Return the SQL for *database*'s schema.
+
+        Raises:
+            NoTenantBound: that is the shared one, whose table of a tenant's name would be no tenant's.
+        """
+        if self.of_tenants is not None and database.pin.tenant is None:
+            raise NoTenantBound(self.of_tenants, shared=True)
         return self.sql.replace(HERE, database.qualifier)
 
     def marks(self) -> bool:
@@ -114,4 +121,9 @@ def render(query: Any, pin: Pin | None = None, *, rendering: type[Qualified] = Q
             raise InvalidQuery(
                 f"{name}.{column} is a column of a table that the query does not join: join {name} first"
             )
-    return Text(sql, values)
+    return Text(sql, values, next((name for table in context.sources if (name := _of_tenants(table._model))), None))
+
+
+def _of_tenants(model: Any) -> str | None:
+    database = model and model._meta.database
+    return model.__name__ if type(database) is BoundDatabase and database.tenant_only else None

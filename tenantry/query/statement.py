@@ -12,12 +12,13 @@ from tenantry.binding.pins import admit_here
 from tenantry.binding.proxy import BoundDatabase
 from tenantry.context import Pin
 from tenantry.databases import SchemaDatabase
-from tenantry.errors import MultipleResultsFound, NoResultFound, NothingBound
+from tenantry.errors import InvalidQuery, MultipleResultsFound, NoResultFound, NothingBound
 from tenantry.query.rendering import HERE, Text, render
 from tenantry.query.rows import Row, Shape
 
 Row_co = TypeVar("Row_co", covariant=True)
 Value = TypeVar("Value")
+_to_peewee = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in peewee's stubs
 
 
 class Statement(Generic[Row_co]):
@@ -90,22 +91,15 @@ class Statement(Generic[Row_co]):
         ...     for row in rows:
         ...         ...
         """
+        if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
+            raise InvalidQuery(f"stream() takes a number of rows for its chunk, and was given {chunk!r}")
         database = self._database()
         text, make = self._text(database), self._shape.maker(database.pin)
         cursor = database.open_cursor(text.of(database), text.values, marks=text.marks())
         try:
-            yield self._rows_of(cursor, chunk, make, database.pin)
+            yield _Rows(cursor, chunk, make, database.pin, self._node.pinned_name)
         finally:
             cursor.close()
-
-    def _rows_of(self, cursor: Any, chunk: int, make: Callable[[list[Row]], list[Any]], pin: Pin) -> Iterator[Row_co]:
-        result = _Result(pin, self._node.pinned_name)
-        while True:
-            admit_here(result)
-            rows = cursor.fetchmany(chunk)
-            yield from make(rows)
-            if len(rows) < chunk:
-                return
 
     def sql(self) -> tuple[str, list[Any]]:
         """Return its SQL and its values. The schema is that of whoever is bound here; of nobody, it is `tenant`."""
@@ -122,7 +116,7 @@ class Statement(Generic[Row_co]):
         options = ", ".join(name for name, wanted in (("ANALYZE", analyze), ("BUFFERS", buffers)) if wanted)
         database = self._database()
         text = self._text(database)
-        explained = Text(f"EXPLAIN {f'({options}) ' if options else ''}{text.sql}", text.values)
+        explained = text._replace(sql=f"EXPLAIN {f'({options}) ' if options else ''}{text.sql}")
         return "\n".join(line for (line,) in run(database, explained, list))
 
     def _database(self) -> SchemaDatabase:
@@ -144,11 +138,26 @@ class Statement(Generic[Row_co]):
         return run(database, render(self.at_most(rows), database.pin), self._shape.maker(database.pin))
 
 
-class _Result:
-    """Whose the rows of a stream are."""
+class _Rows(Iterator[Any]):
+    """The rows of a stream. A row that is refused elsewhere is not lost: it comes next where it belongs."""
 
-    def __init__(self, pin: Pin, name: str) -> None:
+    def __init__(self, cursor: Any, chunk: int, make: Callable[[list[Row]], list[Any]], pin: Pin, name: str) -> None:
+        self._cursor, self._chunk, self._make = cursor, chunk, make
         self._pin, self.pinned_name = pin, name
+        self._piece: Iterator[Any] = iter(())
+        self._ended = False
+
+    def __next__(self) -> Any:
+        admit_here(self)  # At each row: what has been fetched already is a tenant's as well.
+        for row in self._piece:
+            return row
+        if not self._ended:
+            with _to_peewee:
+                rows = self._cursor.fetchmany(self._chunk)
+            self._piece, self._ended = iter(self._make(rows)), len(rows) < self._chunk
+            for row in self._piece:
+                return row
+        raise StopIteration
 
 
 def run(database: SchemaDatabase, text: Text, make: Callable[[list[Row]], list[Any]]) -> list[Any]:
