@@ -23,6 +23,9 @@ TenantryError
 ├── BindingRefused               a model, a query or a proxy was to be tied to one database
 ├── InvalidModel                 a model that no tenant could be told apart by
 ├── WrongTenant                  a row, a query or a result of one tenant was to act in another
+├── InvalidQuery                 a query was put together wrongly
+├── NoResultFound                one row was asked for, and there is none
+├── MultipleResultsFound         one row was asked for, and there are several
 ├── CatalogUnavailable           the catalog has not answered for too long to be believed
 ├── CatalogIsReadOnly            the application keeps the catalog, so tenants are made there
 ├── TenantError
