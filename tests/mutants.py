@@ -526,6 +526,107 @@ MUTANTS = (
         "test_binding.py",
         Edit("binding/relations.py", 'if name == "database" and getattr(self, name, None) is not None:', "if False:"),
     ),
+    # The builder.
+    _machine(
+        "a built query runs where it was not begun",
+        "hold_typed use_held",
+        Edit(
+            "query/select.py",
+            "        if pin is not None and self._pin is not None and self._pin is not pin:\n            admit(self, pin)\n",
+        ),
+    ),
+    _machine(
+        "a built query keeps the database of its first run",
+        "hold_typed_of_nobody use_held",
+        Edit(
+            "query/statement.py",
+            "        return self._proxy.current(self._node)\n",
+            "        kept = vars(self._node).setdefault('kept', self._proxy.current(self._node))\n        return kept\n",
+        ),
+    ),
+    _machine(
+        "a compiled query keeps the database of its first run",
+        "run_compiled",
+        Edit(
+            "query/compiled.py",
+            "database = statement._proxy.current(statement._node)",
+            "database = vars(plan).setdefault('kept', statement._proxy.current(statement._node))",
+        ),
+    ),
+    _machine(
+        "a compiled query takes a row of another tenant",
+        "create_with_author use_held",
+        Edit("query/compiled.py", "                admit_value(value, pin)\n", "                pass\n"),
+    ),
+    _machine(
+        "a compiled query's rows are its first runner's",
+        "run_compiled use_held",
+        Edit(
+            "query/compiled.py",
+            "make = plan.make or statement._shape.maker(database.pin)",
+            "make = plan.make = plan.make or statement._shape.maker(database.pin)",
+        ),
+    ),
+    _machine(
+        "a compiled query keeps its maker's pin",
+        "hold_typed use_held",
+        Edit(
+            "query/compiled.py",
+            "text = render(statement._node, rendering=ForAll)",
+            "text = render(statement._node, rendering=ForAll)\n        self._pin, self.pinned_name = statement._node._pin, 'it'",
+        ),
+        Edit(
+            "query/compiled.py",
+            "        values = plan.values(given, database.pin)\n",
+            "        values = plan.values(given, database.pin)\n        admit_value(plan, database.pin)\n",
+        ),
+    ),
+    _mutant(
+        "a row is compiled into a query for all",
+        "test_query.py",
+        Edit("query/rendering.py", "if own is not None and own.tenant is not None:", "if False:"),
+    ),
+    _mutant(
+        "a built query names no schema",
+        "test_query.py",
+        Edit("query/rendering.py", "{quoted(schema[0]) if schema else HERE}.{quoted(name)}", "{quoted(name)}"),
+    ),
+    _machine(
+        "a built query names one tenant's schema",
+        "ask",
+        Edit(
+            "query/rendering.py", "self.sql.replace(HERE, database.qualifier)", "self.sql.replace(HERE, '\"i_acme\"')"
+        ),
+    ),
+    _machine(
+        "a built query names the schema of its first run",
+        "run_compiled",
+        Edit(
+            "query/rendering.py",
+            "        return self.sql.replace(HERE, database.qualifier)",
+            "        return _options.setdefault(self.sql, self.sql.replace(HERE, database.qualifier))",
+        ),
+    ),
+    _machine(
+        "a tenant's table is looked for in the shared schema",
+        "enter_shared ask_shared_with_tenants",
+        Edit("query/rendering.py", "if self.of_tenants is not None and database.pin.tenant is None:", "if False:"),
+    ),
+    _machine(
+        "the rows of a stream are read elsewhere",
+        "open_rows read_rows",
+        Edit("query/statement.py", "        admit_here(self)  # At each row", "        # At each row"),
+    ),
+    _machine(
+        "a function that is called by a built query marks no connection",
+        "leave_typed_traces look_at_connections",
+        Edit("query/rendering.py", "return may_leave_traces(self.sql, self.values)", "return False"),
+    ),
+    _machine(
+        "SQL that is given to a compiled query marks no connection",
+        "leave_typed_traces look_at_connections",
+        Edit("query/compiled.py", "return bool(self._slots) and are_sql(values)", "return False"),
+    ),
     # The catalog.
     _mutant(
         "an id is lowered",

@@ -25,13 +25,15 @@ class Mistake(Exception):
 class Block:
     """A block that is open. A transaction has *changes*: the rows that it wrote, and None for those it deleted."""
 
-    kind: str  # "use", "atomic" or "generator"
+    kind: str  # "use", "atomic", "generator" or "rows"
     place: str
     end: Callable[[Mistake | None], object]
     changes: dict[Key, str | None] = field(default_factory=dict)
     broken: bool = False  # The server has aborted it.
     lost: bool = False  # Its connection has died.
     generator: Any = None
+    rows: Any = None  # Of a result that is read in pieces.
+    unread: list[str] = field(default_factory=list)  # What it must still give.
 
 
 @dataclass
@@ -68,12 +70,12 @@ class Actor:
 
     @property
     def binding(self) -> Block | None:
-        return next((block for block in reversed(self.blocks) if block.kind != "atomic"), None)
+        return next((block for block in reversed(self.blocks) if block.kind in ("use", "generator")), None)
 
     @property
     def own_binding(self) -> Block | None:
         """What he has bound for himself: not what a generator has, which he may be the consumer of."""
-        return next((block for block in reversed(self.blocks) if block.kind not in ("atomic", "generator")), None)
+        return next((block for block in reversed(self.blocks) if block.kind == "use"), None)
 
     @property
     def place(self) -> str | None:
@@ -95,12 +97,12 @@ class Actor:
     # His blocks.
 
     def enter(self, manager: Any, kind: str, place: str) -> None:
-        manager.__enter__()
+        entered = manager.__enter__()
 
         def end(mistake: Mistake | None) -> None:
             manager.__exit__(type(mistake) if mistake else None, mistake, None)
 
-        self.blocks.append(Block(kind, place, end))
+        self.blocks.append(Block(kind, place, end, rows=entered if kind == "rows" else None))
 
     def leave(self, block: Block, mistake: Mistake | None = None) -> None:
         """Leave *block*, with or without an exception, and see that a transaction ends as it must."""

@@ -18,10 +18,11 @@ from typing import Any
 
 import peewee
 from playhouse.postgres_ext import ServerSide
+from psycopg2.extensions import AsIs
 
 from isolation.actor import REFUSED, Actor, Block, Held, Mistake
 from isolation.world import MODELS, POOL_SIZE, PREFIX, SHARED, Author, Bait, Note, Plan, tally
-from tenantry import TenantExecutor, stream, wrap
+from tenantry import TenantExecutor, compiled, fn, stream, with_shared, wrap
 from tenantry.errors import (
     GeneratorSuspended,
     NoTenantBound,
@@ -557,7 +558,7 @@ def _use_anybodys(actor: Actor, held: Held, _: int) -> None:
 
 def _use_row(actor: Actor, held: Held, number: int) -> None:
     _compare_key(actor, held)
-    ways = [_save, _delete_row, _bulk_update, _as_value, _follow_row, _refer, _bulk_insert]
+    ways = [_save, _delete_row, _bulk_update, _as_value, _follow_row, _refer, _bulk_insert, _as_typed_value, _as_given]
     ways[number % len(ways)](actor, held)
 
 
@@ -647,6 +648,22 @@ def _bulk_insert(actor: Actor, held: Held) -> None:
         actor.do_with(held, lambda: type(held.what).bulk_create([held.what]))
 
 
+def _as_typed_value(actor: Actor, held: Held) -> None:
+    """Its key in a query of the builder's."""
+    field = Note.author if _table(held) == "author" else Note.id
+    rows = actor.do_with(held, lambda: with_shared(Note).where(field == held.what).select(Note.value).execute())
+    if rows is not REFUSED:
+        actor.check_provenance([value for (value,) in rows], held.place)
+
+
+def _as_given(actor: Actor, held: Held) -> None:
+    """Its key for the parameter of a compiled query."""
+    query = _of_author if _table(held) == "author" else _of_note
+    rows = actor.do_with(held, lambda: query.execute(held.what))
+    if rows is not REFUSED:
+        actor.check_provenance([value for (value,) in rows], held.place)
+
+
 _USES = {
     "query": _use_query,
     "result": _use_result,
@@ -684,6 +701,207 @@ def read_in_pieces(actor: Actor, tenant: str, number: int) -> None:
     actor.check_provenance(found, actor.place)
     del rows
     gc.collect(0)
+
+
+# The builder's queries.
+
+
+@compiled
+def _of_author(author: Any) -> Any:
+    return with_shared(Note).where(Note.author == author).select(Note.value)
+
+
+@compiled
+def _of_note(note: Any) -> Any:
+    return with_shared(Note).where(Note.id == note).select(Note.value)
+
+
+@compiled
+def _notes_from(least: int) -> Any:
+    return with_shared(Note).where(Note.id >= least).select(Note.id, Note.value)
+
+
+@compiled
+def _plans_from(least: int) -> Any:
+    return with_shared(Plan).where(Plan.id >= least).select(Plan.id, Plan.value)
+
+
+@compiled
+def _rows_from(least: int) -> Any:
+    return with_shared(Note).where(Note.id >= least)
+
+
+@compiled
+def _coalesced(value: Any) -> Any:
+    return with_shared(Note).select(fn.call("coalesce", value, returns=str), fn.count())
+
+
+def _streamed(query: Any, chunk: int) -> list[Any]:
+    with query.stream(chunk=chunk) as rows:
+        return list(rows)
+
+
+def _ways_of(query: Any, model: Any, number: int) -> Callable[[], list[Any]]:
+    """Return a way to have the ids and values of a builder's query, for later."""
+    pair = query.select(model.id, model.value)
+    ways: list[Callable[[], list[Any]]] = [
+        pair.execute,
+        lambda: [(row.id, row.value) for row in query.execute()],
+        lambda: [(row["id"], row["value"]) for row in pair.dicts()],
+        lambda: _streamed(pair, number % 3 + 1),
+        lambda: with_shared(model).where(model.id.in_(query.select(model.id))).select(model.id, model.value).execute(),
+        lambda: [(row.id, row.value) for row in model.select().where(model.id.in_(query.select(model.id)))],
+        lambda: pair.into(lambda number, value: (number, value)).execute(),
+    ]
+    return ways[number % len(ways)]
+
+
+@operation(bound, weight=4)
+def ask(actor: Actor, _: str, number: int) -> None:
+    """The same rows by the builder, in different ways."""
+    table = ("note", "plan", "author")[number // 4]
+    model: Any = MODELS[table]
+    rows = actor.do(lambda: _ways_of(with_shared(model), model, number)(), shared=table == "plan")
+    if rows is not REFUSED:
+        actor.compare(table, dict(rows))
+
+
+@operation(bound)
+def ask_with_shared(actor: Actor, _: str, __: int) -> None:
+    """Over the tenant's tables, and the shared one."""
+    query = (
+        with_shared(Note)
+        .left_join(Author, on=Note.author == Author.id)
+        .left_join(Plan, on=Note.plan == Plan.id)
+        .select(Note.id, Note.value, Author.value, Plan.value)
+    )
+    rows = actor.do(query.execute)
+    if rows is not REFUSED:
+        actor.compare("note", {key: value for key, value, _, _ in rows})
+        actor.check_provenance([author for _, _, author, _ in rows if author is not None], actor.place)
+        actor.check_provenance([plan for _, _, _, plan in rows if plan is not None], SHARED)
+
+
+@operation(bound)
+def ask_shared_with_tenants(actor: Actor, _: str, number: int) -> None:
+    """Of the shared table, with a part that is a tenant's: it needs a tenant, and finds nothing of that name else."""
+    query = with_shared(Plan).where(fn.exists(with_shared(Note)) | (Plan.id > 0)).select(Plan.id, Plan.value)
+    rows = actor.do((query.execute, query.compile().execute)[number % 2])
+    if rows is not REFUSED:
+        actor.compare("plan", dict(rows))
+
+
+@operation(bound)
+def ask_for_few(actor: Actor, _: str, __: int) -> None:
+    query = with_shared(Note).order_by(Note.id).select(Note.value)
+    found = actor.do(lambda: (query.count(), query.exists(), query.first(), query.limit(1).one_or_none()))
+    if found is not REFUSED:
+        count, exists, first, one = found
+        actor.check_provenance([value for (value,) in filter(None, (first, one))], actor.place)
+        if actor.exact:
+            rows = [(value,) for _, value in sorted(actor.rows("note").items())]
+            assert (count, exists) == (len(rows), bool(rows))
+            assert first == one == next(iter(rows), None)
+
+
+@operation(weight=4)
+def run_compiled(actor: Actor, _: str, number: int) -> None:
+    """What was compiled once, in whatever example was the first, runs for whoever is bound."""
+    if number % 4 == 3:
+        rows = actor.do(lambda: _plans_from.execute(0), shared=True)
+        table = "plan"
+    elif number % 4 == 2:
+        rows = actor.do(lambda: [(row.id, row) for row in _rows_from.execute(0)])
+        table = "note"
+        if rows is not REFUSED:
+            actor.shelf += [Held("row", actor.place, row) for _, row in rows[:1]]
+            rows = [(key, row.value) for key, row in rows]
+    else:
+        rows = actor.do(lambda: _notes_from.execute(least=0))
+        table = "note"
+    if rows is not REFUSED:
+        actor.compare(table, dict(rows))
+
+
+@operation(at_work, weight=4)
+def hold_typed(actor: Actor, _: str, number: int) -> None:
+    """A query of the builder's that is begun here is this tenant's; its rows are so in any case."""
+    query = with_shared(Note).where(Note.id > 0)
+    if number % 3:
+        actor.shelf.append(Held("typed", actor.place, query))
+    else:
+        actor.shelf += [Held("row", actor.place, row) for row in query.limit(2).execute()]
+
+
+@operation(lambda actor: actor.own_binding is None)
+def hold_typed_of_nobody(actor: Actor, _: str, __: int) -> None:
+    actor.shelf.append(Held("typed", None, with_shared(Note).where(Note.id > 0)))
+
+
+def _use_typed(actor: Actor, held: Held, number: int) -> None:
+    query = held.what
+    if number >= 10:  # Once it is compiled it is nobody's.
+        rows = actor.do(query.select(Note.id, Note.value).compile().execute)
+    elif number >= 7:
+        found = actor.do_with(held, (query.count, query.exists, query.first)[number - 7])
+        if isinstance(found, Note):
+            actor.check_provenance([found.value], actor.place)
+        return
+    else:
+        rows = actor.do_with(held, _ways_of(query, Note, number))
+    if rows is not REFUSED:
+        actor.compare("note", dict(rows))
+
+
+_USES["typed"] = _use_typed
+
+
+@operation(at_work, weight=2)
+def leave_typed_traces(actor: Actor, tenant: str, number: int) -> None:
+    """By a function that the builder calls, or by SQL that is given for a value."""
+    setting = (("search_path", PREFIX + tenant), ("work_mem", "1MB"))[number % 2]
+    query = with_shared(Note).select(fn.call("set_config", *setting, False, returns=str), fn.count())
+    ways: list[Callable[[], Any]] = [
+        query.execute,
+        query.first,
+        query.compile().execute,
+        lambda: _streamed(query, 1),
+        lambda: _coalesced.execute(AsIs("set_config('{}', '{}', false)".format(*setting))),
+    ]
+    ways[number // 2 % len(ways)]()
+
+
+def _open_rows(actor: Actor) -> list[Block]:
+    return [block for block in actor.blocks if block.kind == "rows"]
+
+
+def _may_open_rows(actor: Actor) -> bool:
+    # Its connection is one of those that the others need: one at a time.
+    is_first = actor.exact and not any(_open_rows(other) for other in actor.world.actors)
+    return is_first and actor.is_at_work() and not actor.layers() and len(actor.blocks) < 6
+
+
+@operation(_may_open_rows, weight=4, parallel=False)
+def open_rows(actor: Actor, _: str, number: int) -> None:
+    """A result of the builder's that stays in the server, and is read while other things are done."""
+    place = actor.place
+    assert place is not None
+    query = with_shared(Note).order_by(Note.id)
+    actor.enter(query.stream(chunk=number % 3 + 1), "rows", place)
+    actor.blocks[-1].unread = [value for _, value in sorted(actor.rows("note").items())]
+
+
+@operation(lambda actor: bool(_open_rows(actor)), weight=8, parallel=False)
+def read_rows(actor: Actor, _: str, number: int) -> None:
+    """The next ones, as they were when it was opened; elsewhere none, and none is lost by asking there."""
+    (block,) = _open_rows(actor)
+    held, wanted = Held("rows", block.place, block.rows), number % 2 + 1
+    rows = actor.do_with(held, lambda: list(itertools.islice(held.what, wanted)), cached=True)
+    if rows is not REFUSED:
+        found = [row.value for row in rows]
+        actor.check_provenance(found, block.place)
+        assert found == block.unread[:wanted]
+        del block.unread[:wanted]
 
 
 # Generators.
@@ -862,6 +1080,7 @@ def work_in_other_process(actor: Actor, tenant: str, _: int) -> None:
         with world.other.use(tenant):
             note = Note.create(value=value)
             actor.check_provenance([note.value for note in Note.select()], place)
+            actor.check_provenance([value for _, value in _notes_from.execute(0)], place)
         actor.put("note", note.id, value, place=place, alone=True)
     else:
         with actor.refused(refusal, about=tenant):
@@ -872,8 +1091,8 @@ def work_in_other_process(actor: Actor, tenant: str, _: int) -> None:
 
 
 def _is_quiet(actor: Actor) -> bool:
-    """Say whether nobody is in a transaction, and only this one moves."""
-    return actor.exact and not any(other.layers() for other in actor.world.actors)
+    """Say whether nobody is in a transaction or reads a result in pieces, and only this one moves."""
+    return actor.exact and not any(other.layers() or _open_rows(other) for other in actor.world.actors)
 
 
 def _is_used(actor: Actor, tenant: str) -> bool:

@@ -26,7 +26,7 @@ PREFIX = "i_"
 COMMONS = "i_commons"  # The schema of the shared tables.
 BYSTANDER = "i_bystander"  # Nobody's: it has the tables of a tenant, and so has public. Both are bait.
 _BAITS = ("public", BYSTANDER)
-POOL_SIZE = 4
+POOL_SIZE = 5
 SHARED = "shared"  # In place of a tenant's life.
 
 _TABLES = """
