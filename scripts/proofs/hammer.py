@@ -14,7 +14,7 @@ import random
 import sys
 import time
 
-from hammering import failures, refusals, streams, traces, writes  # noqa: F401  # each registers its operations
+from hammering import builder, failures, refusals, streams, traces, writes  # noqa: F401  # each registers its operations
 from hammering.crowd import PATIENCE_S, Crowd
 from hammering.report import show_counts, show_finding
 from hammering.verdict import faults
