@@ -429,6 +429,16 @@ def test_the_shop_is_proven_to_be_isolated_and_nothing_of_the_proof_stays(tenant
     assert tenants.query_hooks == []
 
 
+def test_the_builders_queries_reached_the_server_too(tenants):
+    seen = []
+    tenants.query_hooks.append(lambda event: seen.append(event.sql))
+    find_leaks(tenants, [Plan, Invoice], between=(tenants["acme"], tenants["globex"]))
+    built = "\n".join(text for text in seen if '"t_globex"."invoice" AS' in text)
+    for part in ("EXPLAIN SELECT", "IN (SELECT", "LEFT OUTER JOIN", "SELECT 1"):
+        assert part in built
+    assert built.count("LIMIT %s") == 2  # What was compiled, and the stream.
+
+
 def test_every_kind_of_statement_reached_the_server(tenants):
     seen = []
     tenants.query_hooks.append(lambda event: seen.append(event.sql))

@@ -101,8 +101,9 @@ class _Search:
 
     def all(self, models: Sequence[Model], extra: Sequence[Statement]) -> None:
         with self._tenants.use(self._tenant.id), undone(self._database):
+            shared = next((model for model in models if issubclass(model, SharedModel)), None)
             for model in models:
-                self._model(model)
+                self._model(model, None if model is shared else shared)
             for statement in extra:
                 self._extra(statement)
         departures, _ = survey(self._outside.ask, [self._boundary.own])
@@ -110,11 +111,13 @@ class _Search:
             if not self._boundary.lets_out(way):
                 self._add(None, way.kind, way.reference, f"{way.schema}: {way.what}")
 
-    def _model(self, model: Any) -> None:
+    def _model(self, model: Any, shared: Model | None) -> None:
         relkind, has_triggers = self._table(model)
         name, is_table = model.__name__, relkind in _TABLES
         for kind, build in kinds.reads(model):
             self._query(name, kind, build, matters=kind == "select")
+        for kind, work in kinds.typed(model, shared):
+            self._work(name, [(kind, work)])
         if not is_table:
             return
         for kind, build in kinds.writes(model):

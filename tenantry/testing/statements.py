@@ -11,7 +11,9 @@ from typing import Any
 
 from peewee import SQL
 
+from tenantry.query import with_shared
 from tenantry.testing import samples
+from tenantry.testing.boundary import Model
 
 Build = Callable[[], Any]
 
@@ -35,6 +37,22 @@ def reads(model: Any) -> Iterator[tuple[str, Build]]:
         yield f"join of {field.backref}", partial(_join, model, other, field)
     for name in model._meta.manytomany:
         yield f"many-to-many {name}", partial(_related, model, name)
+
+
+def typed(model: Any, shared: Model | None) -> Iterator[tuple[str, Build]]:
+    """Name and give work with each kind of query of the builder's. *shared*, a shared model if there is one, is joined.
+
+    An alias is a class, and one of the models by itself.
+    """
+    key = model._meta.sorted_fields[0]
+    query = with_shared(model)
+    few = query.select(SQL("1")).limit(1)  # Whatever the types of its columns are.
+    yield "builder", query.explain
+    yield "builder, subquery", query.where(key.in_(query.select(key))).explain
+    yield "builder, compiled", few.compile().execute
+    yield "builder, stream", partial(_stream, few)
+    if shared is not None:
+        yield f"builder, join of {shared.__name__}", query.left_join(shared, on=SQL("true")).explain
 
 
 def writes(model: Any) -> Iterator[tuple[str, Build]]:
@@ -92,6 +110,11 @@ def definitions(model: Any) -> Iterator[tuple[str, Build]]:
 def _self_join(model: Any, key: Any) -> Any:
     other = model.alias()
     return model.select(model, other).join(other, on=(getattr(other, key.name) == key))
+
+
+def _stream(query: Any) -> None:
+    with query.stream(chunk=1) as rows:
+        next(rows, None)
 
 
 def _from_query(model: Any, key: Any) -> Any:
