@@ -45,7 +45,7 @@ def typed(model: Any, shared: Model | None) -> Iterator[tuple[str, Build]]:
     An alias is a class, and one of the models by itself.
     """
     key = model._meta.sorted_fields[0]
-    query = with_shared(model)
+    query: Any = with_shared(model)  # SQL that fits any model is no column of a known one.
     few = query.select(SQL("1")).limit(1)  # Whatever the types of its columns are.
     yield "builder", query.explain
     yield "builder, subquery", query.where(key.in_(query.select(key))).explain
