@@ -13,7 +13,8 @@ from uuid import UUID
 import peewee
 
 from tenantry.errors import InvalidQuery
-from tenantry.query.rows import WHOLE, Convert, bare, converter
+from tenantry.query.rendering import WHOLE, Parameter, as_it_is
+from tenantry.query.rows import Convert, bare, converter
 
 _CONVERTED: dict[Any, Convert] = {
     UUID: lambda value: value if isinstance(value, UUID) else UUID(value),
@@ -32,7 +33,11 @@ def _is_whole(node: Any) -> bool:
     node = bare(node)
     if isinstance(node, peewee.Expression):
         return _is_whole(node.lhs) and _is_whole(node.rhs)
-    return isinstance(node, (*WHOLE, int))
+    if isinstance(node, peewee.ForeignKeyField):
+        return _is_whole(node.rel_field)
+    if isinstance(node, peewee.Function):
+        return node.name == "LENGTH"
+    return node.kind is int if isinstance(node, Parameter) else isinstance(node, (*WHOLE, int))
 
 
 def count(value: Any = None, *, distinct: bool = False) -> Any:
@@ -101,7 +106,7 @@ def coalesce(value: Any, default: Any) -> Any:
 def _adapted(value: Any, default: Any) -> Any:
     field = bare(value)
     if isinstance(field, peewee.Field) and not isinstance(default, peewee.Node):
-        return peewee.Value(default, converter=field.db_value, unpack=False)
+        return peewee.Value(default, converter=as_it_is(field.db_value), unpack=False)
     return default
 
 
@@ -136,7 +141,14 @@ _NAME = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)?", re.IGNORECASE)
 
 def case(*branches: Any, default: Any = None) -> Any:
     """Return the value of the first branch whose condition is true: `fn.case((Invoice.paid == True, "paid"))`."""
-    return peewee.Case(None, branches, default)
+    made: Any = peewee.Case(None, branches, default)
+    values = [value for _, value in branches] + ([] if default is None else [default])
+    kinds = {value.kind if isinstance(value, Parameter) else type(value) for value in values}
+    if float in kinds and kinds <= {float, int}:
+        kinds = {float}
+    if len(kinds) == 1:  # PostgreSQL takes Decimal(0) for an int, 1.5 for numeric and a UUID for text.
+        made._python_value = _CONVERTED.get(*kinds)
+    return made
 
 
 def exists(query: Any) -> Any:

@@ -244,6 +244,65 @@ def test_what_is_computed_is_what_its_type_says(acme):
 # What its rows are.
 
 
+class Account(TenantModel):
+    id = peewee.BigAutoField()
+    key = peewee.UUIDField(null=True)
+    n = peewee.IntegerField()
+    of = peewee.ForeignKeyField("self", null=True)
+
+    class Meta:
+        table_name = "account"
+
+
+@pytest.fixture
+def accounts(acme):
+    acme.database.execute_sql("CREATE TABLE account (id bigserial PRIMARY KEY, key uuid, n int, of_id bigint)")
+    Account.create(key=UUID(int=7), n=2, of=1)
+
+
+def exactly(query):
+    """The one row of *query*, and the type of each of its values."""
+    return [(value, type(value)) for value in query.one()]
+
+
+def test_a_sum_of_whole_numbers_is_whole_wherever_they_come_from(accounts):
+    name = with_shared(Account).join(Customer, on=Customer.id == Account.of)
+    sums = [Account.of, Account.id + Account.of, fn.length(Customer.name) + Account.id]
+    assert exactly(name.select(*map(fn.sum, sums))) == [(1, int), (2, int), (4, int)]
+
+    @compiled
+    def times(number: int) -> Any:
+        return with_shared(Account).select(fn.sum(Account.id * number))
+
+    assert type(times.one(3)[0]) is int
+
+
+def test_what_a_window_and_a_query_give_as_a_value_is_of_its_type(accounts):
+    query = with_shared(Account)
+    total, key = query.select(fn.sum(Account.id)).as_scalar(), query.select(Account.key).as_scalar()
+    row = query.select(fn.sum(Account.id).over(), total, key, fn.max(Account.id).over(partition_by=[Account.key]))
+    assert exactly(row) == [(1, int), (1, int), (UUID(int=7), UUID), (1, int)]
+
+
+def test_a_fraction_beside_a_whole_column_is_not_cut_off(accounts):
+    half = Decimal("1.5")
+    query = with_shared(Account)
+    assert query.where(Account.n > 2.5).execute() == query.where(Account.of > half).execute() == []
+    assert exactly(query.where(Account.n.in_([2.5, 2])).select(Account.n + half)) == [(Decimal("3.5"), Decimal)]
+    other = with_shared(Customer).left_join(Account, on=Account.n == 7)
+    assert other.select(fn.coalesce(Account.n, half)).scalar() == half
+    above = compiled(lambda least: query.where(Account.n < least).select(Account.n))
+    assert above.execute(Decimal("2.5")) == [(2,)]
+
+
+def test_a_case_gives_values_of_its_branches_type(accounts):
+    yes = Account.n == 2
+    row = with_shared(Account).select(
+        fn.case((yes, Decimal(0))), fn.case((yes, 1.5), default=0), fn.case((yes, UUID(int=1))), fn.case((yes, "x"))
+    )
+    assert exactly(row) == [(0, Decimal), (1.5, float), (UUID(int=1), UUID), ("x", str)]
+
+
 def test_without_select_rows_are_instances_that_belong_to_their_tenant(tenants):
     with tenants.use("acme"):
         row = invoices().where(Plan.name == "free").one()

@@ -37,7 +37,7 @@ class Compiled(Generic[P, Row]):
 
     def __init__(self, build: Callable[P, Statement[Row]]) -> None:
         self._build = build
-        self._signature = inspect.signature(build)
+        self._signature = _signature(build)
         self._plans: dict[int | None, _Plan] = {}  # By how many rows are wanted: as a rule all.
 
     def execute(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
@@ -74,15 +74,22 @@ class Compiled(Generic[P, Row]):
         return tuple(bound.arguments.values())
 
     def _compile(self, most: int | None) -> _Plan:
-        names = [*self._signature.parameters]
-        if any(each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in self._signature.parameters.values()):
+        parameters = self._signature.parameters
+        if any(each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in parameters.values()):
             raise InvalidQuery(f"the parameters of a compiled query have names: {self._signature} has not")
         build: Any = self._build
-        statement = build(**{name: Parameter(name) for name in names})
+        statement = build(**{name: Parameter(name, each.annotation) for name, each in parameters.items()})
         if not isinstance(statement, Statement):
             raise InvalidQuery(f"{getattr(build, '__name__', build)} returned {statement!r}, and not a query")
-        plan = self._plans[most] = _Plan(statement, names, most)
+        plan = self._plans[most] = _Plan(statement, [*parameters], most)
         return plan
+
+
+def _signature(build: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(build, eval_str=True)
+    except NameError:  # A type that is imported for the checkers alone.
+        return inspect.signature(build)
 
 
 class _Plan:

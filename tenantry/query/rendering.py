@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, NamedTuple
 
+import peewee
 from peewee import SCOPE_SOURCE, SCOPE_VALUES, Node, Table
 
 from tenantry.binding.proxy import BoundDatabase, template
@@ -16,17 +18,29 @@ from tenantry.errors import InvalidQuery, NoTenantBound
 from tenantry.naming import quoted
 
 HERE = "\0"  # Stands for the quoted schema of whoever runs the text. No text of SQL can have it.
+WHOLE = (peewee.IntegerField, peewee.BigIntegerField, peewee.SmallIntegerField, peewee.AutoField)
 _options: dict[str, Any] = {}
+
+
+def as_it_is(convert: Any) -> Any:
+    """Return what converts as *convert* does, which is a field's, but leaves numbers that a whole one would cut off."""
+    field = getattr(convert, "__self__", None)
+    while isinstance(field, peewee.ForeignKeyField):
+        field = field.rel_field
+    if not isinstance(field, WHOLE):
+        return convert
+    return lambda value: value if type(value) in (Decimal, float) else convert(value)
 
 
 class Parameter(Node):
     """A value that is given when the query is run. It is converted as a value that stands in its place would be."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, annotation: Any = None) -> None:
         self.name = name
+        self.kind = annotation  # The type that is declared for it, if one is.
 
     def __sql__(self, ctx: Any) -> Any:
-        ctx._values.append(Slot(self.name, ctx.state.converter or None))
+        ctx._values.append(Slot(self.name, as_it_is(ctx.state.converter) or None))
         return ctx.literal(ctx.state.param or "%s")
 
     def __bool__(self) -> bool:
@@ -84,6 +98,11 @@ class Qualified(Rendering):
                 self._sql.append(f"{quoted(schema[0]) if schema else HERE}.{quoted(name)}".replace("%", "%%"))
                 return table.apply_alias(self) if self.state.scope == SCOPE_SOURCE else self
         return super().sql(obj)
+
+    def value(self, value: Any, converter: Any = None, add_param: bool = True) -> Any:
+        if converter is None and type(value) in (Decimal, float):
+            converter = as_it_is(self.state.converter)
+        return super().value(value, converter, add_param)
 
     def _column(self, table: Any, column: str) -> None:
         self.asked.setdefault(table, column)

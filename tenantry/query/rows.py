@@ -11,6 +11,7 @@ import peewee
 from tenantry.binding.instances import is_made_of_fields
 from tenantry.context import Pin
 from tenantry.errors import InvalidQuery
+from tenantry.query.rendering import WHOLE
 
 Row = tuple[Any, ...]
 Convert = Callable[[Any], Any]
@@ -36,8 +37,6 @@ _NATIVE = frozenset(
         peewee.TimeField,
     }
 )
-
-WHOLE = (peewee.IntegerField, peewee.BigIntegerField, peewee.SmallIntegerField, peewee.AutoField)
 
 
 class Entity:
@@ -66,6 +65,13 @@ def converter(node: Any) -> Convert | None:
         return converter(key)
     if isinstance(node, peewee.Field):
         return None if type(node) in _NATIVE else node.python_value
+    if type(node) is peewee.NodeList:
+        first: Any = node.nodes[0]
+        if isinstance(first, peewee.Select):  # A query as a value.
+            selected: Any = first
+            return converter(selected._returning[0])
+        if isinstance(first, peewee.Function):  # A function of a window.
+            return converter(first)
     made: Convert | None = getattr(node, "_python_value", None)  # Of a function.
     return made
 
