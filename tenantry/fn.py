@@ -14,7 +14,7 @@ import peewee
 
 from tenantry.errors import InvalidQuery
 from tenantry.query.rendering import WHOLE, Parameter, as_it_is
-from tenantry.query.rows import Convert, bare, converter
+from tenantry.query.rows import Convert, Entity, bare, converter
 
 _CONVERTED: dict[Any, Convert] = {
     UUID: lambda value: value if isinstance(value, UUID) else UUID(value),
@@ -161,3 +161,10 @@ def call(name: str, *arguments: Any, returns: Any) -> Any:
     if not _NAME.fullmatch(name):
         raise InvalidQuery(f"{name!r} is not the name of a function")
     return _function(name, *arguments, convert=_CONVERTED.get(returns))
+
+
+def row(model: Any) -> Any:
+    """Return the whole row of *model*, an instance: one column among others in `select()`."""
+    if not (isinstance(model, type) and issubclass(model, peewee.Model)):
+        raise InvalidQuery(f"{model!r} is not a model")
+    return Entity(model)

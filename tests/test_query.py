@@ -303,6 +303,14 @@ def test_a_case_gives_values_of_its_branches_type(accounts):
     assert exactly(row) == [(0, Decimal), (1.5, float), (UUID(int=1), UUID), ("x", str)]
 
 
+def test_a_whole_row_is_one_column_among_others(acme):
+    query = invoices().order_by(Invoice.id).select(Invoice.id, fn.row(Plan), fn.row(Invoice))
+    (one, plan, invoice), (two, nothing, _) = query.execute()
+    assert (one, plan.name, invoice.total, two, nothing) == (1, "free", 12, 2, None)
+    with pytest.raises(InvalidQuery, match="is not a model"):
+        fn.row("plan")
+
+
 def test_without_select_rows_are_instances_that_belong_to_their_tenant(tenants):
     with tenants.use("acme"):
         row = invoices().where(Plan.name == "free").one()
