@@ -670,6 +670,17 @@ def test_sql_that_is_given_for_a_value_marks_the_connection(make_engine, tenants
         assert [connection.marked for connection in engine.parts.pool._idle] == [True]
 
 
+def test_a_text_that_is_looked_for_is_no_pattern(acme):
+    Invoice.create(note="100% off_")
+
+    def finding(name: str) -> Any:
+        return compiled(lambda text: with_shared(Invoice).where(getattr(Invoice.note, name)(text)).select(Invoice.id))
+
+    for name, text, other in [("contains", "% o", "1%o"), ("startswith", "100%", "%0"), ("endswith", "f_", "f__")]:
+        query = finding(name)
+        assert (len(query.execute(text)), query.execute(other)) == (1, [])
+
+
 def test_a_row_cannot_be_compiled_in(tenants):
     with tenants.use("acme"):
         ada = Customer.get()

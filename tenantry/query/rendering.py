@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -48,6 +49,18 @@ class Parameter(Node):
             f"the parameter {self.name!r} was looked at while the query was built, and has a value only when it runs: "
             "use it in the query, and not in an if"
         )
+
+
+class TextParameter(Parameter):
+    """A parameter that is part of a pattern: no character of its text stands for others."""
+
+    def __sql__(self, ctx: Any) -> Any:
+        ctx._values.append(Slot(self.name, _escaped))
+        return ctx.literal(ctx.state.param or "%s")
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text)
 
 
 class Slot(NamedTuple):
@@ -113,6 +126,14 @@ class ForAll(Qualified):
     """The rendering of a query that is to run for every tenant: nothing in it may be one's."""
 
     __slots__ = ()
+
+    def sql(self, obj: Any) -> Any:
+        if type(obj) is peewee.StringExpression and obj.op == peewee.OP.CONCAT:
+            sides = (obj.lhs, obj.rhs)
+            if any(side == "%" for side in sides if isinstance(side, str)):  # So contains() and its like are written.
+                lhs, rhs = (TextParameter(each.name) if type(each) is Parameter else each for each in sides)
+                return super().sql(peewee.StringExpression(lhs, obj.op, rhs))
+        return super().sql(obj)
 
     def admit(self, row: Any) -> None:
         own = getattr(row, "_pin", None)
