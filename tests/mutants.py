@@ -16,6 +16,7 @@ MACHINE = "isolation/test_machine.py"
 TASKS = "isolation/test_tasks.py"
 IDS = "isolation/test_ids.py"
 GUARDS = "isolation/test_guards.py"
+DRAWN = "drawn/test_queries.py"
 
 
 @dataclass(frozen=True)
@@ -418,6 +419,94 @@ MUTANTS = (
         "a forked child uses its parent's connections",
         "test_pool.py",
         Edit("pool/pool.py", "        renew_after_fork(self)\n"),
+    ),
+    # The builder of queries.
+    _mutant(
+        "a left join drops rows", DRAWN, Edit("query/select.py", "model, JOIN.LEFT_OUTER, on", "model, JOIN.INNER, on")
+    ),
+    _mutant(
+        "a full join keeps the rows of one side",
+        DRAWN,
+        Edit("query/select.py", "model, JOIN.FULL_OUTER, on", "model, JOIN.LEFT_OUTER, on"),
+    ),
+    _mutant(
+        "a query has no having",
+        DRAWN,
+        Edit("query/select.py", 'self._node.having(*_nodes("having", conditions))', "self._node"),
+    ),
+    _mutant(
+        "a sum of big numbers is no int",
+        DRAWN,
+        Edit("fn.py", "convert=int if _is_whole(value) else None", "convert=None"),
+    ),
+    _mutant(
+        "a sum of keys is no int",
+        DRAWN,
+        Edit("fn.py", "        return _is_whole(node.rel_field)", "        return False"),
+    ),
+    _mutant(
+        "a parameter makes a sum no int",
+        DRAWN,
+        Edit("fn.py", "return node.kind is int if isinstance(node, Parameter) else isinstance", "return isinstance"),
+    ),
+    _mutant(
+        "a window's value is the driver's",
+        DRAWN,
+        Edit("query/rows.py", "isinstance(first, peewee.Function):", "False:"),
+    ),
+    _mutant(
+        "a query as a value is the driver's",
+        DRAWN,
+        Edit("query/rows.py", "isinstance(first, peewee.Select):", "False:"),
+    ),
+    _mutant("a case is what PostgreSQL takes it for", DRAWN, Edit("fn.py", "if len(kinds) == 1:", "if False:")),
+    _mutant(
+        "a fraction beside a whole column is cut off",
+        DRAWN,
+        Edit("query/rendering.py", "value if type(value) in (Decimal, float) else convert(value)", "convert(value)"),
+    ),
+    _mutant(
+        "a whole row is there where its table has none",
+        DRAWN,
+        Edit("query/rows.py", "row[at:end].count(None) == len(fields)", "False"),
+    ),
+    _mutant("distinct leaves nothing out", DRAWN, Edit("query/select.py", '(_nodes("distinct", on) or (True,))', "()")),
+    _mutant("a count is of all values", DRAWN, Edit("fn.py", "what.distinct() if distinct else what", "what")),
+    _mutant(
+        "parameters are given in another order",
+        DRAWN,
+        Edit(
+            "query/compiled.py",
+            "(number, names.index(value.name), value.convert)",
+            "(number, -1 - names.index(value.name), value.convert)",
+        ),
+    ),
+    _mutant(
+        "a compiled query stays in its first schema",
+        DRAWN,
+        Edit(
+            "query/compiled.py",
+            "sql = plan.sql.replace(HERE, database.qualifier)",
+            "sql = plan.sql = plan.sql.replace(HERE, database.qualifier)",
+        ),
+    ),
+    _mutant(
+        "nulls are ordered as the server likes",
+        DRAWN,
+        Edit(
+            "query/select.py",
+            'self._node.order_by(*_nodes("order_by", columns))',
+            "self._node.order_by(*[peewee.Ordering(each.node, each.direction) for each in columns])",
+        ),
+    ),
+    _mutant(
+        "a parameter is a pattern",
+        "test_query.py",
+        Edit(
+            "query/rendering.py",
+            "ctx._values.append(Slot(self.name, _escaped))",
+            "ctx._values.append(Slot(self.name, None))",
+        ),
     ),
     # Rows, queries and results.
     _machine("a query runs where it was not built", "hold use_held", _BUILT_ELSEWHERE, _RENDERED_ELSEWHERE),

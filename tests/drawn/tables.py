@@ -1,0 +1,163 @@
+"""Tables of a tenant and shared ones, their models, and rows of them that are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from tenantry import SharedModel, TenantModel
+from tenantry.fields import (
+    AutoField,
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    DecimalField,
+    ForeignKeyField,
+    IntegerField,
+    TextField,
+    UUIDField,
+)
+from tenantry.naming import quoted
+
+SCHEMAS = {"acme": "t_acme", "globex": "t_globex"}
+
+
+class Tier(SharedModel):
+    id = AutoField()
+    name = TextField()
+    rate = DecimalField(null=True)
+    rank = IntegerField(null=True)
+
+
+class Area(SharedModel):
+    id = AutoField()
+    tier = ForeignKeyField(Tier, null=True)
+    code = TextField(null=True)
+
+
+class Deal(TenantModel):
+    id = BigAutoField()
+    tier = ForeignKeyField(Tier, null=True)
+    big = BigIntegerField()
+    n = IntegerField(null=True)
+    total = DecimalField()
+    note = TextField(null=True)
+    paid = BooleanField(null=True)
+    key = UUIDField(null=True)
+
+
+class Line(TenantModel):
+    id = AutoField()
+    deal = ForeignKeyField(Deal, null=True)
+    qty = IntegerField()
+    label = TextField()
+
+
+class OtherDeal(Deal):
+    class Meta:
+        alias = True
+
+
+class OtherTier(Tier):
+    class Meta:
+        alias = True
+
+
+# Of text in the order of its characters, which is Python's, whatever the server's locale.
+_TYPES = {int: "int", "big": "bigint", Decimal: "numeric", str: 'text COLLATE "C"', bool: "bool", UUID: "uuid"}
+COLUMNS: dict[Any, dict[str, tuple[Any, bool]]] = {
+    Tier: {"id": (int, False), "name": (str, False), "rate": (Decimal, True), "rank": (int, True)},
+    Area: {"id": (int, False), "tier": (int, True), "code": (str, True)},
+    Deal: {
+        "id": ("big", False),
+        "tier": (int, True),
+        "big": ("big", False),
+        "n": (int, True),
+        "total": (Decimal, False),
+        "note": (str, True),
+        "paid": (bool, True),
+        "key": (UUID, True),
+    },
+    Line: {"id": (int, False), "deal": ("big", True), "qty": (int, False), "label": (str, False)},
+}
+COLUMNS |= {OtherDeal: COLUMNS[Deal], OtherTier: COLUMNS[Tier]}
+TABLES = (Tier, Area, Deal, Line)
+Rows = dict[Any, list[dict[str, Any]]]
+
+TEXTS = ("", "a", "b", "ab", "B", "a%", "a_b")
+NUMBERS = (-2, 0, 1, 2, 3)
+VALUES: dict[Any, tuple[Any, ...]] = {
+    int: NUMBERS,
+    "big": (-1, 1, 2, 3_000_000_000),
+    Decimal: tuple(map(Decimal, ("-1.5", "0", "1", "1.0", "2.25", "12"))),
+    str: TEXTS,
+    bool: (False, True),
+    UUID: (UUID(int=1), UUID(int=2)),
+}
+
+
+def table_of(model: Any) -> Any:
+    """Return the model whose table an alias has."""
+    return next(each for each in TABLES if issubclass(model, each))
+
+
+def _rows(model: Any) -> st.SearchStrategy[list[dict[str, Any]]]:
+    def value(name: str, kind: Any, null: bool) -> st.SearchStrategy[Any]:
+        values = VALUES[kind]
+        if name == "qty":
+            values = (1, 2, 4)  # It is divided by, and exactly.
+        elif name in ("tier", "deal"):
+            values = (1, 2, 3, 4)
+        return st.sampled_from((None, *values) if null else values)
+
+    columns = {name: value(name, *what) for name, what in COLUMNS[model].items() if name != "id"}
+    rows = st.lists(st.fixed_dictionaries(columns), max_size=4)
+    return rows.map(
+        lambda found: [{"id": number} | {name: row[name] for name in columns} for number, row in enumerate(found, 1)]
+    )
+
+
+shared_rows: st.SearchStrategy[Rows] = st.fixed_dictionaries({model: _rows(model) for model in (Tier, Area)})
+tenant_rows: st.SearchStrategy[Rows] = st.fixed_dictionaries({model: _rows(model) for model in (Deal, Line)})
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+
+
+def _table(schema: str, model: Any) -> str:
+    return f"{quoted(schema)}.{quoted(model._meta.table_name)}"
+
+
+def make(sql: Sql) -> None:
+    """Make the tables, without keys: a row may refer to one that is not there."""
+    for schema in SCHEMAS.values():
+        sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; GRANT USAGE ON SCHEMA {schema} TO PUBLIC")
+    for model in TABLES:
+        columns = ", ".join(
+            f"{quoted(getattr(model, name).column_name)} {_TYPES[kind]}" for name, (kind, _) in COLUMNS[model].items()
+        )
+        for schema in ["public"] if issubclass(model, SharedModel) else SCHEMAS.values():
+            table = _table(schema, model)
+            sql(f"DROP TABLE IF EXISTS {table}; CREATE TABLE {table} ({columns}); GRANT SELECT ON {table} TO PUBLIC")
+
+
+def drop(sql: Sql) -> None:
+    for schema in SCHEMAS.values():
+        sql(f"DROP SCHEMA {schema} CASCADE")
+    sql("DROP TABLE public.tier, public.area")
+
+
+def fill(sql: Sql, shared: Rows, of: dict[str, Rows]) -> None:
+    """Put these rows into the tables, in the place of what is there."""
+    texts, values = [], []
+    for schema, rows in [("public", shared), *((SCHEMAS[name], each) for name, each in of.items())]:
+        for model, found in rows.items():
+            table = _table(schema, model)
+            texts.append(f"DELETE FROM {table}")
+            for row in found:
+                texts.append(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(row))})")
+                values += [str(value) if isinstance(value, UUID) else value for value in row.values()]
+    sql("; ".join(texts), *values)
