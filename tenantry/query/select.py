@@ -181,7 +181,7 @@ class Query(Statement[Any], peewee.Node):  # type: ignore[misc]  # peewee's stub
     # What its rows are.
 
     def select(self, *columns: Any) -> Query:
-        """Say what a row is: a tuple of *columns*, which are columns, expressions, and models for whole rows."""
+        """Say what a row is: a tuple of *columns*, which are columns, expressions, and `fn.row(Model)` for whole rows."""
         if not columns:
             raise InvalidQuery("select() needs a column")
         shape = Shape([each if isinstance(each, Entity) else _node("select", each) for each in columns])
