@@ -486,8 +486,8 @@ MUTANTS = (
         DRAWN,
         Edit(
             "query/compiled.py",
-            "sql = plan.sql.replace(HERE, database.qualifier)",
-            "sql = plan.sql = plan.sql.replace(HERE, database.qualifier)",
+            "        sql, marks = plan.text.of(database), plan.marks",
+            "        plan.text = plan.text._replace(sql=plan.text.of(database))\n        sql, marks = plan.text.sql, plan.marks",
         ),
     ),
     _mutant(
@@ -559,9 +559,9 @@ MUTANTS = (
         "hold use_held",
         Edit("binding/models.py", "        _admit_row(row)\n    return rows", "        pass\n    return rows"),
     ),
-    _machine(
+    _mutant(
         "a foreign key is followed elsewhere",
-        "create_with_author use_held",
+        "test_pinning.py",
         Edit("binding/foreign_keys.py", "        if row is not None:\n            admit_here(row)\n"),
     ),
     _machine(
