@@ -591,9 +591,9 @@ MUTANTS = (
         "hold use_held",
         Edit("binding/models.py", " and self._pin == other._pin", ""),
     ),
-    _machine(
+    _mutant(
         "pins know no lives",
-        "hold use_held remake_tenant",
+        "test_pinning.py",
         Edit(
             "context.py",
             "if (self.tenant, self.epoch) != (other.tenant, other.epoch):",
@@ -633,13 +633,13 @@ MUTANTS = (
             "        kept = vars(self._node).setdefault('kept', self._proxy.current(self._node))\n        return kept\n",
         ),
     ),
-    _machine(
+    _mutant(
         "a compiled query keeps the database of its first run",
-        "run_compiled",
+        "test_query.py",
         Edit(
             "query/compiled.py",
-            "database = statement._proxy.current(statement._node)",
-            "database = vars(plan).setdefault('kept', statement._proxy.current(statement._node))",
+            "database = plan.proxy.current(plan.node)",
+            "database = vars(plan).setdefault('kept', plan.proxy.current(plan.node))",
         ),
     ),
     _machine(
@@ -647,22 +647,22 @@ MUTANTS = (
         "create_with_author use_held",
         Edit("query/compiled.py", "                admit_value(value, pin)\n", "                pass\n"),
     ),
-    _machine(
+    _mutant(
         "a compiled query's rows are its first runner's",
-        "run_compiled use_held",
+        "test_query.py",
         Edit(
             "query/compiled.py",
-            "make = plan.make or statement._shape.maker(database.pin)",
-            "make = plan.make = plan.make or statement._shape.maker(database.pin)",
+            "make = plan.make or plan.shape.maker(database.pin)",
+            "make = plan.make = plan.make or plan.shape.maker(database.pin)",
         ),
     ),
-    _machine(
+    _mutant(
         "a compiled query keeps its maker's pin",
-        "hold_typed use_held",
+        "test_query.py",
         Edit(
             "query/compiled.py",
-            "text = render(statement._node, rendering=ForAll)",
-            "text = render(statement._node, rendering=ForAll)\n        self._pin, self.pinned_name = statement._node._pin, 'it'",
+            "text = render(self.node, rendering=ForAll)",
+            "text = render(self.node, rendering=ForAll)\n        self._pin, self.pinned_name = self.node._pin, 'it'",
         ),
         Edit(
             "query/compiled.py",
