@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from own_database import connect, own_database
 from psycopg2.extensions import make_dsn
 from relay import Relay
 
@@ -50,39 +51,11 @@ class Invoice(TenantModel):
     note = peewee.TextField(null=True)
 
 
-def connect(url):
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    return connection
-
-
 @pytest.fixture
 def admin(server):
     """Run SQL as the superuser in a database of the test's own, whose owner is a login that may make roles."""
-    cleaner = connect(server.admin_url).cursor()
-
-    def drop():
-        cleaner.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        # Whoever made a role goes after it.
-        cleaner.execute(f"SELECT rolname FROM pg_roles WHERE rolname LIKE '%{DATABASE}%' ORDER BY rolname = '{LOGIN}'")
-        for (name,) in cleaner.fetchall():
-            cleaner.execute(f'DROP ROLE "{name}"')
-
-    drop()
-    cleaner.execute(f"CREATE ROLE {LOGIN} LOGIN PASSWORD 'tenantry' CREATEROLE")
-    cleaner.execute(f"CREATE DATABASE {DATABASE} OWNER {LOGIN}")
-    cleaner.execute(f"ALTER ROLE {LOGIN} IN DATABASE {DATABASE} SET search_path = ''")
-    connection = connect(make_dsn(server.admin_url, dbname=DATABASE))
-
-    def run(text, *params):
-        cursor = connection.cursor()
-        cursor.execute(text, params or None)
-        return cursor.fetchall() if cursor.description else []
-
-    yield run
-    connection.close()
-    drop()
-    cleaner.connection.close()
+    with own_database(server.admin_url, DATABASE, LOGIN) as run:
+        yield run
 
 
 @pytest.fixture
