@@ -165,6 +165,4 @@ def call(name: str, *arguments: Any, returns: Any) -> Any:
 
 def row(model: Any) -> Any:
     """Return the whole row of *model*, an instance: one column among others in `select()`."""
-    if not (isinstance(model, type) and issubclass(model, peewee.Model)):
-        raise InvalidQuery(f"{model!r} is not a model")
     return Entity(model)

@@ -504,8 +504,8 @@ MUTANTS = (
         "test_query.py",
         Edit(
             "query/rendering.py",
-            "ctx._values.append(Slot(self.name, _escaped))",
-            "ctx._values.append(Slot(self.name, None))",
+            "        return _escaped",
+            "        return None",
         ),
     ),
     # Rows, queries and results.
@@ -621,7 +621,7 @@ MUTANTS = (
         "hold_typed use_held",
         Edit(
             "query/select.py",
-            "        if pin is not None and self._pin is not None and self._pin is not pin:\n            admit(self, pin)\n",
+            "        if pin is not None:\n            admit(self, pin)\n",
         ),
     ),
     _machine(

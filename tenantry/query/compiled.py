@@ -11,9 +11,9 @@ import peewee
 from tenantry.binding.pins import admit_value
 from tenantry.context import Pin
 from tenantry.databases.texts import are_sql
-from tenantry.errors import InvalidQuery, MultipleResultsFound, NoResultFound
+from tenantry.errors import InvalidQuery
 from tenantry.query.rendering import ForAll, Parameter, Slot, render
-from tenantry.query.statement import Statement
+from tenantry.query.statement import Statement, only
 
 P = ParamSpec("P")
 Row = TypeVar("Row")
@@ -55,9 +55,7 @@ class Compiled(Generic[P, Row]):
             NoResultFound, MultipleResultsFound: there is none, or there are several.
         """
         found: list[Row] = self._run(2, args, kwargs)
-        if len(found) == 1:
-            return found[0]
-        raise (MultipleResultsFound if found else NoResultFound)(self._plans[2].node.pinned_name)
+        return only(found, self._plans[2].node)
 
     def _run(self, most: int | None, args: Any, kwargs: Any) -> list[Any]:
         plan = self._plans.get(most) or self._compile(most)

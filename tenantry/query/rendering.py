@@ -41,8 +41,11 @@ class Parameter(Node):
         self.kind = annotation  # The type that is declared for it, if one is.
 
     def __sql__(self, ctx: Any) -> Any:
-        ctx._values.append(Slot(self.name, as_it_is(ctx.state.converter) or None))
+        ctx._values.append(Slot(self.name, self._converter(ctx)))
         return ctx.literal(ctx.state.param or "%s")
+
+    def _converter(self, ctx: Any) -> Any:
+        return as_it_is(ctx.state.converter) or None
 
     def __bool__(self) -> bool:
         raise InvalidQuery(
@@ -54,9 +57,8 @@ class Parameter(Node):
 class TextParameter(Parameter):
     """A parameter that is part of a pattern: no character of its text stands for others."""
 
-    def __sql__(self, ctx: Any) -> Any:
-        ctx._values.append(Slot(self.name, _escaped))
-        return ctx.literal(ctx.state.param or "%s")
+    def _converter(self, ctx: Any) -> Any:
+        return _escaped
 
 
 def _escaped(text: str) -> str:

@@ -42,8 +42,19 @@ _NATIVE = frozenset(
 class Entity:
     """A whole row of a model among the columns of a query."""
 
-    def __init__(self, model: type[peewee.Model]) -> None:
-        self.model = model
+    def __init__(self, model: Any) -> None:
+        self.model: type[peewee.Model] = checked_model(model)
+
+
+def checked_model(model: Any) -> Any:
+    """Return *model*, when it is one.
+
+    Raises:
+        InvalidQuery: it is something else.
+    """
+    if not (isinstance(model, type) and issubclass(model, peewee.Model)):
+        raise InvalidQuery(f"{model!r} is not a model")
+    return model
 
 
 def bare(node: Any) -> Any:
@@ -205,9 +216,7 @@ def checked(make: Callable[..., Any], columns: Sequence[Any]) -> Callable[..., A
     if not (hasattr(make, "__dataclass_fields__") or hasattr(make, "_fields")):
         return make
     for number, (parameter, column) in enumerate(bound.arguments.items(), 1):
-        name = name_of(column) if not isinstance(bare(column), peewee.Function) else None
-        if isinstance(column, peewee.Alias):
-            name = name_of(column)
+        name = None if isinstance(column, peewee.Function) else name_of(column)
         if name is not None and name != parameter:
             raise InvalidQuery(
                 f"into({named}): value {number} is {name!r} and would become {parameter!r}: select in the order of the "

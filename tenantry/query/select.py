@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import peewee
 from peewee import JOIN
@@ -13,7 +13,7 @@ from tenantry.binding.pins import admit, pin_here
 from tenantry.context import Pin
 from tenantry.errors import InvalidQuery
 from tenantry.query.compiled import Compiled
-from tenantry.query.rows import Entity, Shape, checked
+from tenantry.query.rows import Entity, Shape, checked, checked_model
 from tenantry.query.statement import Statement
 
 
@@ -22,8 +22,8 @@ def with_shared(model: Any) -> Query:
 
     >>> with_shared(Invoice).left_join(Plan, on=Invoice.plan == Plan.id).select(Invoice.id, Plan.name)  # doctest: +SKIP
     """
-    shape = Shape([Entity(_model(model))], single=True)
-    node = _Select([_model(model)._meta.table], shape.nodes, model=model)
+    shape = Shape([Entity(model)], single=True)
+    node = _Select([model._meta.table], shape.nodes, model=model)
     return Query(node, shape, _proxy_of(model) or SharedModel._meta.database)
 
 
@@ -40,7 +40,7 @@ class _Begun:
 
     def __sql__(self, ctx: Any) -> Any:
         pin = getattr(ctx, "pin", None)
-        if pin is not None and self._pin is not None and self._pin is not pin:
+        if pin is not None:
             admit(self, pin)
         return super().__sql__(ctx)  # type: ignore[misc]  # a mixin
 
@@ -57,26 +57,52 @@ class _Compound(_Begun, peewee.CompoundSelectQuery):  # type: ignore[misc]  # pe
         self.model, self._pin = left.model, pin_here()
 
 
-class Compound(Statement[Any]):
-    """The rows of two queries together. They have no tables to order by: its columns are known by their numbers."""
+class _Rows(Statement[Any]):
+    """What can be cut short, and come together with the rows of another query."""
 
     __slots__ = ()
 
+    def limit(self, rows: int) -> Self:
+        """Return at most so many *rows*."""
+        return self._with(self._node.limit(_number("limit", rows)))
+
+    def offset(self, rows: int) -> Self:
+        """Leave out the first *rows*."""
+        return self._with(self._node.offset(_number("offset", rows)))
+
     def union(self, other: Any) -> Compound:
         """Return the rows of both, each once."""
-        return _compound(self, "UNION", other)
+        return self._combined("UNION", other)
 
     def union_all(self, other: Any) -> Compound:
         """Return the rows of both."""
-        return _compound(self, "UNION ALL", other)
+        return self._combined("UNION ALL", other)
 
     def intersect(self, other: Any) -> Compound:
         """Return the rows that both have."""
-        return _compound(self, "INTERSECT", other)
+        return self._combined("INTERSECT", other)
 
     def except_(self, other: Any) -> Compound:
         """Return the rows that *other* has not."""
-        return _compound(self, "EXCEPT", other)
+        return self._combined("EXCEPT", other)
+
+    def _combined(self, operator: str, other: Any) -> Compound:
+        if not isinstance(other, _Rows):
+            raise InvalidQuery(f"{operator} takes another query, and was given {other!r}")
+        if not self._shape.is_like(other._shape):
+            mine, theirs = (", ".join(each._shape.names()) for each in (self, other))
+            raise InvalidQuery(f"{operator} needs queries of the same columns: one has {mine}, and the other {theirs}")
+        proxy = self._proxy if self._proxy.tenant_only else other._proxy
+        return Compound(_Compound(self._node, operator, other._node), self._shape, proxy)
+
+    def _with(self, node: Any) -> Self:
+        return type(self)(node, self._shape, self._proxy)
+
+
+class Compound(_Rows):
+    """The rows of two queries together. They have no tables to order by: its columns are known by their numbers."""
+
+    __slots__ = ()
 
     def order_by(self, *columns: int) -> Compound:
         """Order by columns, which are numbered from 1; a negative number is a descending order."""
@@ -88,30 +114,10 @@ class Compound(Statement[Any]):
             ):
                 raise InvalidQuery(f"order_by() takes the numbers of columns here, and was given {column!r}")
         order = [peewee.SQL(f"{abs(column)}{' DESC' if column < 0 else ''}") for column in columns]
-        return Compound(self._node.order_by(*order), self._shape, self._proxy)
-
-    def limit(self, rows: int) -> Compound:
-        """Return at most so many *rows*."""
-        return Compound(self._node.limit(_number("limit", rows)), self._shape, self._proxy)
-
-    def offset(self, rows: int) -> Compound:
-        """Leave out the first *rows*."""
-        return Compound(self._node.offset(_number("offset", rows)), self._shape, self._proxy)
+        return self._with(self._node.order_by(*order))
 
 
-def _compound(left: Statement[Any], operator: str, right: Any) -> Compound:
-    if not isinstance(right, Query | Compound):
-        raise InvalidQuery(f"{operator} takes another query, and was given {right!r}")
-    if not left._shape.is_like(right._shape):
-        raise InvalidQuery(
-            f"{operator} needs queries of the same columns: one has {', '.join(left._shape.names())}, and the other "
-            f"{', '.join(right._shape.names())}"
-        )
-    proxy = left._proxy if left._proxy.tenant_only else right._proxy
-    return Compound(_Compound(left._node, operator, right._node), left._shape, proxy)
-
-
-class Query(Statement[Any], peewee.Node):  # type: ignore[misc]  # peewee's stubs
+class Query(_Rows, peewee.Node):  # type: ignore[misc]  # peewee's stubs
     """A SELECT. Until :meth:`select` says what its rows are, they are instances of the model that it began with."""
 
     __slots__ = ()
@@ -140,7 +146,7 @@ class Query(Statement[Any], peewee.Node):  # type: ignore[misc]  # peewee's stub
 
     def correlate(self, model: Any) -> Query:
         """Let columns of *model* be named that the query around this one has: for `fn.exists()` and `as_scalar()`."""
-        _model(model)
+        checked_model(model)
         return self
 
     # Which rows, in which order.
@@ -165,23 +171,15 @@ class Query(Statement[Any], peewee.Node):  # type: ignore[misc]  # peewee's stub
         """Leave out rows that are there already: of all their columns, or of those *on* which they are compared."""
         return self._with(self._node.distinct(*(_nodes("distinct", on) or (True,))))
 
-    def limit(self, rows: int) -> Query:
-        """Return at most so many *rows*."""
-        return self._with(self._node.limit(_number("limit", rows)))
-
-    def offset(self, rows: int) -> Query:
-        """Leave out the first *rows*."""
-        return self._with(self._node.offset(_number("offset", rows)))
-
     def for_update(self, *of: Any, nowait: bool = False, skip_locked: bool = False) -> Query:
         """Lock the rows until the transaction ends: those of the models that are named, or of all."""
-        tables = [_model(model)._meta.table for model in of] or None
+        tables = [checked_model(model)._meta.table for model in of] or None
         return self._with(self._node.for_update(of=tables, nowait=nowait, skip_locked=skip_locked))
 
     # What its rows are.
 
     def select(self, *columns: Any) -> Query:
-        """Say what a row is: a tuple of *columns*, which are columns, expressions, and `fn.row(Model)` for whole rows."""
+        """Say what a row is: a tuple of *columns*, that is columns, expressions, and `fn.row(Model)` for whole rows."""
         if not columns:
             raise InvalidQuery("select() needs a column")
         shape = Shape([each if isinstance(each, Entity) else _node("select", each) for each in columns])
@@ -195,10 +193,6 @@ class Query(Statement[Any], peewee.Node):  # type: ignore[misc]  # peewee's stub
         """
         shape = Shape(self._shape.columns, checked(make, self._shape.columns))
         return Query(self._node, shape, self._proxy)
-
-    # With another query's rows.
-
-    union, union_all, intersect, except_ = Compound.union, Compound.union_all, Compound.intersect, Compound.except_
 
     # Other ways to use it.
 
@@ -229,26 +223,17 @@ class Query(Statement[Any], peewee.Node):  # type: ignore[misc]  # peewee's stub
     def _joined(self, model: Any, kind: str, on: Any) -> Query:
         if kind != JOIN.CROSS and not isinstance(on, peewee.Node):
             raise InvalidQuery(
-                f"the join of {_model(model).__name__} needs a condition, and has {on!r}: on=A.b == B.id"
+                f"the join of {checked_model(model).__name__} needs a condition, and has {on!r}: on=A.b == B.id"
             )
-        query = self._with(self._node.join(_model(model)._meta.table, kind, on))
+        query = self._with(self._node.join(checked_model(model)._meta.table, kind, on))
         if not query._proxy.tenant_only:
             query._proxy = _proxy_of(model) or query._proxy
         return query
-
-    def _with(self, node: Any) -> Query:
-        return Query(node, self._shape, self._proxy)
 
     def _ask(self, sources: list[Any], column: Any) -> Any:
         node = _Select(sources, [column], model=self._node.model)
         asked: Statement[tuple[Any]] = Statement(node, Shape([column]), self._proxy)
         return asked.execute()[0][0]
-
-
-def _model(model: Any) -> Any:
-    if not (isinstance(model, type) and issubclass(model, peewee.Model)):
-        raise InvalidQuery(f"{model!r} is not a model")
-    return model
 
 
 def _proxy_of(model: Any) -> BoundDatabase | None:

@@ -40,8 +40,7 @@ class Statement(Generic[Row_co]):
             WrongTenant: it was begun in another tenant.
             InvalidQuery: it names a column of a table that it does not join.
         """
-        database = self._database()
-        return run(database, self._text(database), self._shape.maker(database.pin))
+        return self._few(None)
 
     def __iter__(self) -> Iterator[Row_co]:
         return iter(self.execute())
@@ -56,7 +55,7 @@ class Statement(Generic[Row_co]):
         Raises:
             NoResultFound, MultipleResultsFound: there is none, or there are several.
         """
-        return self._only(self._few(2))
+        return only(self._few(2), self._node)
 
     def one_or_none(self) -> Row_co | None:
         """Return the one row, or None if there is none.
@@ -65,12 +64,7 @@ class Statement(Generic[Row_co]):
             MultipleResultsFound: there are several.
         """
         found = self._few(2)
-        return self._only(found) if found else None
-
-    def _only(self, found: list[Row_co]) -> Row_co:
-        if len(found) != 1:
-            raise (MultipleResultsFound if found else NoResultFound)(self._node.pinned_name)
-        return found[0]
+        return only(found, self._node) if found else None
 
     def scalar(self: Statement[tuple[Value]]) -> Value | None:
         """Return the one value of the first row, or None where there is no row."""
@@ -132,8 +126,8 @@ class Statement(Generic[Row_co]):
             return self._node
         return self._node.limit(rows if limit is None else min(rows, limit))
 
-    def _few(self, rows: int) -> list[Row_co]:
-        """Run it for at most *rows* rows."""
+    def _few(self, rows: int | None) -> list[Row_co]:
+        """Run it for at most *rows* rows, or for all."""
         database = self._database()
         return run(database, render(self.at_most(rows), database.pin), self._shape.maker(database.pin))
 
@@ -158,6 +152,17 @@ class _Rows(Iterator[Any]):
             for row in self._piece:
                 return row
         raise StopIteration
+
+
+def only(found: list[Value], node: Any) -> Value:
+    """Return the one row that the query of *node* has *found*.
+
+    Raises:
+        NoResultFound, MultipleResultsFound: there is none, or there are several.
+    """
+    if len(found) != 1:
+        raise (MultipleResultsFound if found else NoResultFound)(node.pinned_name)
+    return found[0]
 
 
 def run(database: SchemaDatabase, text: Text, make: Callable[[list[Row]], list[Any]]) -> list[Any]:
