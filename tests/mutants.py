@@ -354,9 +354,9 @@ MUTANTS = (
             "            if False:\n                raise",
         ),
     ),
-    _machine(
+    _mutant(
         "a first message that fails takes the transaction along",
-        "begin fail",
+        "test_transactions.py",
         Edit(
             "databases/wire.py",
             "if status == IDLE and lease is not None and begins and _is_of_server(error):",
@@ -383,9 +383,9 @@ MUTANTS = (
         "begin",
         Edit("app/engine.py", "if not beside_transaction and not nothing_open():", "if False:"),
     ),
-    _machine(
+    _mutant(
         "a tenant is dropped in another's transaction",
-        "begin provision_in_transaction",
+        "test_catalog.py",
         Edit("app/engine.py", "        self._refuse_beside_transaction(tenant.id)\n"),
     ),
     _machine(
@@ -512,9 +512,9 @@ MUTANTS = (
     _machine("a query runs where it was not built", "hold use_held", _BUILT_ELSEWHERE, _RENDERED_ELSEWHERE),
     _machine("a query is taken along when it is run", "hold use_held", _BUILT_ELSEWHERE),
     _machine("a query is part of one that was built elsewhere", "hold use_held", _RENDERED_ELSEWHERE),
-    _machine(
+    _mutant(
         "a query of nobody's keeps its rows",
-        "hold_what_is_nobodys use_held",
+        "test_pinning.py",
         Edit(
             "binding/queries.py",
             "        if self._pin != database.pin:\n            own",
@@ -526,37 +526,37 @@ MUTANTS = (
         "hold use_held",
         Edit("binding/queries.py", "        admit_here(self._pinned)\n"),
     ),
-    _machine(
+    _mutant(
         "a result is read elsewhere",
-        "hold use_held",
+        "test_pinning.py",
         Edit(
             "binding/queries.py",
             "        admit_here(self)\n        with making_rows_of(self._pin):\n            return self._rows[index]",
             "        return self._rows[index]",
         ),
     ),
-    _machine(
+    _mutant(
         "a result is counted elsewhere",
-        "hold use_held",
+        "test_pinning.py",
         Edit("binding/queries.py", "            return\n        admit_here(self)\n", "            return\n"),
     ),
-    _machine(
+    _mutant(
         "a row is saved elsewhere",
-        "hold use_held",
+        "test_pinning.py",
         Edit("binding/models.py", "        _admit_row(self)\n        saved", "        saved"),
     ),
-    _machine(
+    _mutant(
         "a row is deleted elsewhere",
-        "hold use_held",
+        "test_pinning.py",
         Edit(
             "binding/models.py",
             "        admit_here(self)\n        return super().delete_instance",
             "        return super().delete_instance",
         ),
     ),
-    _machine(
+    _mutant(
         "rows are written elsewhere in bulk",
-        "hold use_held",
+        "test_pinning.py",
         Edit("binding/models.py", "        _admit_row(row)\n    return rows", "        pass\n    return rows"),
     ),
     _mutant(
@@ -574,7 +574,7 @@ MUTANTS = (
             "            pass\n        return found\n\n    # peewee's has neither",
         ),
     ),
-    _machine("a row is referred to from elsewhere", "create_with_author use_held", _REFERRED, _SAVED_WITH_REFERENCE),
+    _mutant("a row is referred to from elsewhere", "test_pinning.py", _REFERRED, _SAVED_WITH_REFERENCE),
     _mutant("a row may refer to another tenant's until it is saved", "test_pinning.py", _REFERRED),
     _mutant("a row is saved with what it refers to elsewhere", "test_pinning.py", _SAVED_WITH_REFERENCE),
     _machine(
@@ -624,9 +624,9 @@ MUTANTS = (
             "        if pin is not None:\n            admit(self, pin)\n",
         ),
     ),
-    _machine(
+    _mutant(
         "a built query keeps the database of its first run",
-        "hold_typed_of_nobody use_held",
+        "test_query.py",
         Edit(
             "query/statement.py",
             "        return self._proxy.current(self._node)\n",
@@ -642,9 +642,9 @@ MUTANTS = (
             "database = vars(plan).setdefault('kept', plan.proxy.current(plan.node))",
         ),
     ),
-    _machine(
+    _mutant(
         "a compiled query takes a row of another tenant",
-        "create_with_author use_held",
+        "test_query.py",
         Edit("query/compiled.py", "                admit_value(value, pin)\n", "                pass\n"),
     ),
     _mutant(
@@ -696,9 +696,9 @@ MUTANTS = (
             "        return _options.setdefault(self.sql, self.sql.replace(HERE, database.qualifier))",
         ),
     ),
-    _machine(
+    _mutant(
         "a tenant's table is looked for in the shared schema",
-        "enter_shared ask_shared_with_tenants",
+        "test_query.py",
         Edit("query/rendering.py", "if self.of_tenants is not None and database.pin.tenant is None:", "if False:"),
     ),
     _machine(
@@ -743,14 +743,14 @@ MUTANTS = (
         Edit("provisioning.py", "CREATE SCHEMA {quoted(made", "CREATE SCHEMA IF NOT EXISTS {quoted(made"),
     ),
     _machine("a dropped tenant is still known", "drop_tenant", Edit("provisioning.py", "    catalog.learn(dropped)\n")),
-    _machine(
+    _mutant(
         "a suspended tenant is still known as active",
-        "suspend_or_resume",
+        "test_catalog.py",
         Edit("provisioning.py", "    catalog.learn(changed)\n"),
     ),
-    _machine(
+    _mutant(
         "any state of a tenant will do",
-        "suspend_or_resume",
+        "test_catalog.py",
         Edit("catalog/catalog.py", "if tenant.state not in (State.ACTIVE, also):", "if False:"),
     ),
     _machine(

@@ -306,6 +306,14 @@ def test_tenants_are_not_made_inside_a_transaction(engine, sql):
     assert schemas(sql) == ["t_acme"]
 
 
+def test_tenants_are_not_dropped_inside_a_transaction(engine, sql):
+    tenants = engine()
+    tenants.create("acme"), tenants.create("globex")
+    with tenants.use("acme"), tenants.database.atomic(), pytest.raises(TransactionOpen):
+        tenants.drop("globex")
+    assert schemas(sql) == ["t_acme", "t_globex"]
+
+
 def test_a_catalog_of_the_applications_own_is_not_written_to(make_engine):
     tenants = make_engine()
     for write in (tenants.create, tenants.drop, tenants.suspend, tenants.resume):
