@@ -663,6 +663,7 @@ def test_a_row_of_plain_peewee_is_a_value_of_it(tenants):
         assert by.execute(Person.get()) == [("acme's",)]
 
 
+@pytest.mark.direct  # Behind a pooler it is scrubbed in its own transaction, and no connection is marked.
 def test_sql_that_is_given_for_a_value_marks_the_connection(make_engine, tenants):
     engine = make_engine(pool_size=1)
     query = compiled(lambda value: with_shared(Invoice).select(fn.call("coalesce", value, returns=str), fn.count()))
