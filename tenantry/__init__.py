@@ -5,15 +5,17 @@ from tenantry.app import Hooks, TenantExecutor, Tenantry, stream, wrap
 from tenantry.binding import SharedModel, TenantModel
 from tenantry.catalog import FixedCatalog, State, Tenant
 from tenantry.errors import TenantryError
-from tenantry.query import Query, Statement, compiled, with_shared
+from tenantry.query import Derived, Query, Statement, Step, compiled, with_shared
 
 __all__ = [
+    "Derived",
     "FixedCatalog",
     "Hooks",
     "Query",
     "SharedModel",
     "State",
     "Statement",
+    "Step",
     "Tenant",
     "TenantExecutor",
     "TenantModel",

@@ -36,7 +36,7 @@ def _is_whole(node: Any) -> bool:
     if isinstance(node, peewee.ForeignKeyField):
         return _is_whole(node.rel_field)
     if isinstance(node, peewee.Function):
-        return node.name == "LENGTH"
+        return node.name in {"COUNT", "LENGTH"} or converter(node) is int
     return node.kind is int if isinstance(node, Parameter) else isinstance(node, (*WHOLE, int))
 
 

@@ -40,7 +40,8 @@ from tenantry.errors import WrongTenant
 PARAMETERS = frozenset({NoneType, bool, int, float, str, bytes, Decimal, datetime, date, time, timedelta, UUID})
 
 
-def _quoted(name: str) -> str:
+def quoted_name(name: str) -> str:
+    """Quote any name, which may be no schema's."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -95,7 +96,7 @@ class Rendering(Context):
         if kind is Value and obj.values is None:
             return self.value(obj.value, obj.converter)
         if kind is Entity:
-            self._sql.append(".".join(map(_quoted, obj._path)))
+            self._sql.append(".".join(map(quoted_name, obj._path)))
         elif kind is Column and type(obj.source) is Table:
             self._column(obj.source, obj.name)
         elif isinstance(obj, Field) and is_column(kind) and type(obj.model._meta.table) is Table:
@@ -130,7 +131,7 @@ class Rendering(Context):
     def row(self, values: Mapping[Any, Any]) -> Rendering:
         """Write the columns and the values of one row that is inserted."""
         fields = sorted(values, key=_sort_key)
-        self._sql.append(f"({', '.join([_quoted(field.column_name) for field in fields])}) VALUES (")
+        self._sql.append(f"({', '.join([quoted_name(field.column_name) for field in fields])}) VALUES (")
         with self(SCOPE_VALUES, subquery=True):
             for number, field in enumerate(fields):
                 if number:
@@ -147,9 +148,9 @@ class Rendering(Context):
                 self.sql(node)
 
     def _column(self, table: Any, column: str) -> None:
-        name = _quoted(column)
+        name = quoted_name(column)
         if self.state.scope != SCOPE_VALUES:  # Where a column is written to, it has no table in front.
             if table._alias:
                 self.alias_manager[table] = table._alias
-            name = f"{_quoted(self.alias_manager[table])}.{name}"
+            name = f"{quoted_name(self.alias_manager[table])}.{name}"
         self._sql.append(name)

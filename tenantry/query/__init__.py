@@ -2,6 +2,7 @@
 
 from tenantry.query.compiled import Compiled, compiled
 from tenantry.query.select import Query, with_shared
+from tenantry.query.sources import Derived, Step
 from tenantry.query.statement import Statement
 
-__all__ = ["Compiled", "Query", "Statement", "compiled", "with_shared"]
+__all__ = ["Compiled", "Derived", "Query", "Statement", "Step", "compiled", "with_shared"]

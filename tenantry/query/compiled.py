@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 import peewee
 
@@ -12,14 +13,21 @@ from tenantry.binding.pins import admit_value
 from tenantry.context import Pin
 from tenantry.databases.texts import are_sql
 from tenantry.errors import InvalidQuery
+from tenantry.query.nodes import WriteNode
 from tenantry.query.rendering import ForAll, Parameter, Slot, render
-from tenantry.query.statement import Statement, only
+from tenantry.query.rows import Shape
+from tenantry.query.statement import Results, Runnable, only
+from tenantry.query.writes import Write
 
 P = ParamSpec("P")
 Row = TypeVar("Row")
 
 
-def compiled(function: Callable[P, Statement[Row]]) -> Compiled[P, Row]:
+@overload
+def compiled(function: Callable[P, Results[Row]]) -> Compiled[P, Row]: ...
+@overload
+def compiled(function: Callable[P, Write[Any, Any]]) -> CompiledWrite[P]: ...
+def compiled(function: Callable[P, Runnable]) -> Any:
     """Make of a *function* that builds a query one that is built and rendered at its first run, once.
 
     Its parameters are the query's, by name and type; what they are is known only when it runs.
@@ -35,14 +43,15 @@ def compiled(function: Callable[P, Statement[Row]]) -> Compiled[P, Row]:
 class Compiled(Generic[P, Row]):
     """A query of which only the values are still open. It is nobody's, and runs for whoever is bound."""
 
-    def __init__(self, build: Callable[P, Statement[Row]]) -> None:
+    def __init__(self, build: Callable[P, Runnable]) -> None:
         self._build = build
         self._signature = _signature(build)
         self._plans: dict[int | None, _Plan] = {}  # By how many rows are wanted: as a rule all.
 
     def execute(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
         """Run it, and return its rows."""
-        return self._run(None, args, kwargs)
+        found: list[Row] = self._run(None, args, kwargs)
+        return found
 
     def first(self, *args: P.args, **kwargs: P.kwargs) -> Row | None:
         """Return the first row, or None."""
@@ -54,17 +63,25 @@ class Compiled(Generic[P, Row]):
         Raises:
             NoResultFound, MultipleResultsFound: there is none, or there are several.
         """
-        found: list[Row] = self._run(2, args, kwargs)
-        return only(found, self._plans[2].node)
+        plan = self._plan(2)
+        with plan.block():
+            found: list[Row] = self._run(2, args, kwargs)
+            return only(found, plan.node)
 
-    def _run(self, most: int | None, args: Any, kwargs: Any) -> list[Any]:
-        plan = self._plans.get(most) or self._compile(most)
+    def _run(self, most: int | None, args: Any, kwargs: Any) -> Any:
+        plan = self._plan(most)
         database = plan.proxy.current(plan.node)
         given = self._given(args, kwargs) if kwargs or len(args) != plan.parameters else args
         values = plan.values(given, database.pin)
-        make = plan.make or plan.shape.maker(database.pin)
         sql, marks = plan.text.of(database), plan.marks or plan.hides(values)
-        return make(database.fetch(sql, values, marks=marks).fetchall())
+        rows = database.fetch(sql, values, marks=marks)
+        if plan.shape is None:
+            return rows.rowcount
+        make = plan.make or plan.shape.maker(database.pin)
+        return make(rows.fetchall())
+
+    def _plan(self, most: int | None) -> _Plan:
+        return self._plans.get(most) or self._compile(most)
 
     def _given(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
         bound = self._signature.bind(*args, **kwargs)
@@ -77,7 +94,7 @@ class Compiled(Generic[P, Row]):
             raise InvalidQuery(f"the parameters of a compiled query have names: {self._signature} has not")
         build: Any = self._build
         statement = build(**{name: Parameter(name, each.annotation) for name, each in parameters.items()})
-        if not isinstance(statement, Statement):
+        if not isinstance(statement, Runnable):
             raise InvalidQuery(f"{getattr(build, '__name__', build)} returned {statement!r}, and not a query")
         plan = self._plans[most] = _Plan(statement, [*parameters], most)
         return plan
@@ -90,11 +107,23 @@ def _signature(build: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(build)
 
 
+class CompiledWrite(Protocol[P]):
+    """What writes, rendered once."""
+
+    def execute(self, *args: P.args, **kwargs: P.kwargs) -> int:
+        """Run it, and return how many rows it has written."""
+        ...
+
+
 class _Plan:
     """A rendered query, and where its values come from."""
 
-    def __init__(self, statement: Statement[Any], names: list[str], most: int | None) -> None:
-        self.node, self.shape, self.proxy = statement.at_most(most), statement._shape, statement._proxy
+    def __init__(self, statement: Runnable, names: list[str], most: int | None) -> None:
+        self.proxy = statement._proxy
+        self.shape: Shape | None
+        self.node, self.shape = (
+            (statement.at_most(most), statement._shape) if isinstance(statement, Results) else (statement._node, None)
+        )
         text = render(self.node, rendering=ForAll)
         self.text, self.parameters = text, len(names)
         self._constants = [None if isinstance(value, Slot) else value for value in text.values]
@@ -104,7 +133,11 @@ class _Plan:
             if isinstance(value, Slot)
         ]
         self.marks = text._replace(values=self._constants).marks()
-        self.make = self.shape.maker_for_all()
+        self.make = self.shape.maker_for_all() if self.shape else None
+
+    def block(self) -> AbstractContextManager[Any]:
+        """Return a block that undoes what is written in it when one() finds another number of rows."""
+        return self.proxy.current(self.node).atomic() if isinstance(self.node, WriteNode) else nullcontext()
 
     def hides(self, values: list[Any]) -> bool:
         """Say whether SQL was given for a value."""

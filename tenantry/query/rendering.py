@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import count, pairwise
 from typing import Any, NamedTuple
 
 import peewee
@@ -13,10 +14,10 @@ from peewee import SCOPE_SOURCE, SCOPE_VALUES, Node, Table
 from tenantry.binding.proxy import BoundDatabase, template
 from tenantry.context import Pin
 from tenantry.databases import SchemaDatabase
-from tenantry.databases.rendering import Rendering
+from tenantry.databases.rendering import Rendering, quoted_name
 from tenantry.databases.texts import may_leave_traces
 from tenantry.errors import InvalidQuery, NoTenantBound
-from tenantry.naming import quoted
+from tenantry.query.sources import Definition, DerivedTable
 
 HERE = "\0"  # Stands for the quoted schema of whoever runs the text. No text of SQL can have it.
 WHOLE = (peewee.IntegerField, peewee.BigIntegerField, peewee.SmallIntegerField, peewee.AutoField)
@@ -97,22 +98,29 @@ class Text(NamedTuple):
 class Qualified(Rendering):
     """The rendering of a query in which every table says its schema."""
 
-    __slots__ = ("asked", "sources")
+    __slots__ = ("asked", "derived", "sources")
 
-    def __init__(self, options: Any, pin: Pin | None = None) -> None:
+    def __init__(self, options: Any, pin: Pin | None = None, derived: DerivedTables | None = None) -> None:
         super().__init__(options, pin)
+        self.derived = derived
         self.asked: dict[Any, str] = {}  # Tables whose columns the query names, each with one of them.
         self.sources: set[Any] = set()
 
     def sql(self, obj: Any) -> Any:
-        if type(obj) is Table:
-            table: Any = obj
-            if self.state.scope in (SCOPE_SOURCE, SCOPE_VALUES):
-                self.sources.add(table)
-                *schema, name = table._path
-                self._sql.append(f"{quoted(schema[0]) if schema else HERE}.{quoted(name)}".replace("%", "%%"))
-                return table.apply_alias(self) if self.state.scope == SCOPE_SOURCE else self
+        if self.state.scope in (SCOPE_SOURCE, SCOPE_VALUES) and (type(obj) is Table or type(obj) is DerivedTable):
+            return self._source(obj)
         return super().sql(obj)
+
+    def _source(self, table: Any) -> Any:
+        self.sources.add(table)
+        if type(table) is DerivedTable:
+            self.derived = self.derived or DerivedTables(type(self), self.pin)
+            name = quoted_name(self.derived.name_of(table.definition))
+        else:
+            *schema, name = table._path
+            name = f"{quoted_name(schema[0]) if schema else HERE}.{quoted_name(name)}"
+        self._sql.append(name.replace("%", "%%"))
+        return table.apply_alias(self) if self.state.scope == SCOPE_SOURCE else self
 
     def value(self, value: Any, converter: Any = None, add_param: bool = True) -> Any:
         if converter is None and type(value) in (Decimal, float):
@@ -146,16 +154,87 @@ class ForAll(Qualified):
             )
 
 
+class DerivedTables:
+    """The derived tables of one statement: each is defined once, in front of those that need it."""
+
+    def __init__(self, rendering: type[Qualified], pin: Pin | None) -> None:
+        self._rendering, self._pin = rendering, pin
+        self._names: dict[Definition, str] = {}
+        self._open: list[Definition] = []  # Those that are being rendered, the innermost last.
+        self._definitions: list[Text] = []
+        self._is_recursive = False
+
+    def name_of(self, definition: Definition) -> str:
+        """Return what the table is called in the statement. One that is new to it is rendered first.
+
+        Raises:
+            InvalidQuery: it is made of tables that are made of it.
+        """
+        if definition in self._open:
+            self._is_recursive = True
+            self._refuse_circle(definition)
+        elif definition not in self._names:
+            self._define(definition)
+        return self._names[definition]
+
+    def before(self, text: Text) -> Text:
+        """Return the statement *text* with the definitions of its tables in front."""
+        if not self._definitions:
+            return text
+        several = [*self._definitions, text]
+        tables = ", ".join(each.sql for each in self._definitions)
+        return Text(
+            f"WITH {'RECURSIVE ' if self._is_recursive else ''}{tables} {text.sql}",
+            [value for each in several for value in each.values],
+            next((each.of_tenants for each in several if each.of_tenants), None),
+        )
+
+    def _refuse_circle(self, definition: Definition) -> None:
+        between = self._open[self._open.index(definition) :]
+        if len(between) > 1:
+            way = ", ".join(f"{a.name} needs {b.name}" for a, b in pairwise([*between, definition]))
+            raise InvalidQuery(
+                f"derived tables go round in a circle: {way}. In its step() a table may need itself alone"
+            )
+
+    def _define(self, definition: Definition) -> None:
+        base = definition.name.lower()
+        self._names[definition] = next(
+            name for number in count(1) if (name := f"{base}_{number}" if number > 1 else base) not in self._taken()
+        )
+        self._open.append(definition)
+        rows = [_rendered(each, self._rendering(_options, self._pin, self)) for each in definition.queries()]
+        self._open.pop()
+        sql = f" {definition.operator} ".join(f"({each.sql})" if len(rows) > 1 else each.sql for each in rows)
+        columns = ", ".join(map(quoted_name, definition.taken))
+        how = {None: "", True: "MATERIALIZED ", False: "NOT MATERIALIZED "}[definition.materialized]
+        self._definitions.append(
+            Text(
+                f"{quoted_name(self._names[definition])} ({columns}) AS {how}({sql})",
+                [value for each in rows for value in each.values],
+                next((each.of_tenants for each in rows if each.of_tenants), None),
+            )
+        )
+
+    def _taken(self) -> set[str]:
+        return set(self._names.values())
+
+
 def render(query: Any, pin: Pin | None = None, *, rendering: type[Qualified] = Qualified) -> Text:
     """Render *query*, for whom has *pin* if anybody has.
 
     Raises:
-        InvalidQuery: it names a column of a table that it does not join.
+        InvalidQuery: it names a column of a table that it does not join, or is made of tables that need each other.
         WrongTenant: something in it belongs to another tenant.
     """
     if not _options:
         _options.update(template.get_context_options())
     context = rendering(_options, pin)
+    text = _rendered(query, context)
+    return text if context.derived is None else context.derived.before(text)
+
+
+def _rendered(query: Any, context: Qualified) -> Text:
     sql, values = context.sql(query).query()
     for table, column in context.asked.items():
         if table not in context.sources:

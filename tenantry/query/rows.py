@@ -8,10 +8,12 @@ from typing import Any
 
 import peewee
 
+from tenantry.binding import BoundDatabase
 from tenantry.binding.instances import is_made_of_fields
 from tenantry.context import Pin
 from tenantry.errors import InvalidQuery
 from tenantry.query.rendering import WHOLE
+from tenantry.query.sources import ColumnOfDerived, Derived
 
 Row = tuple[Any, ...]
 Convert = Callable[[Any], Any]
@@ -52,14 +54,20 @@ def checked_model(model: Any) -> Any:
     Raises:
         InvalidQuery: it is something else.
     """
-    if not (isinstance(model, type) and issubclass(model, peewee.Model)):
+    if not (isinstance(model, type) and issubclass(model, (peewee.Model, Derived)) and model is not Derived):
         raise InvalidQuery(f"{model!r} is not a model")
     return model
 
 
+def proxy_of(model: Any) -> BoundDatabase | None:
+    """Return the proxy that finds *model*'s database, if it has one."""
+    database = model._meta.database
+    return database if type(database) is BoundDatabase else None
+
+
 def bare(node: Any) -> Any:
-    """Return what an alias stands for."""
-    return bare(node.node) if isinstance(node, peewee.Alias) else node
+    """Return what an alias, or a column of a derived table, stands for."""
+    return bare(node.node) if isinstance(node, (peewee.Alias, ColumnOfDerived)) else node
 
 
 def converter(node: Any) -> Convert | None:
@@ -94,7 +102,7 @@ def name_of(node: Any) -> str | None:
         return str(named._alias)
     if isinstance(node, Entity):
         return node.model.__name__.lower()
-    if isinstance(node, peewee.Field):
+    if isinstance(node, (peewee.Field, ColumnOfDerived)):
         return str(node.name)
     return str(node.name).lower() if isinstance(node, peewee.Function) else None
 
@@ -171,6 +179,8 @@ def _value(at: int, convert: Convert | None) -> Callable[[Row], Any]:
 
 def _instance(model: Any, at: int, pin: Pin) -> Callable[[Row], Any]:
     """Return what makes an instance of *model* from the values that begin at *at*: None where its table has no row."""
+    if issubclass(model, Derived):
+        raise InvalidQuery(f"{model.__name__} is a derived table, whose rows are no instances: select() its columns")
     fields = [
         (number, field.name, converter(field)) for number, field in enumerate(model._meta.sorted_fields, start=at)
     ]

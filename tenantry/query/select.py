@@ -8,13 +8,15 @@ from typing import Any, Self
 import peewee
 from peewee import JOIN
 
-from tenantry.binding import BoundDatabase, SharedModel
-from tenantry.binding.pins import admit, pin_here
-from tenantry.context import Pin
+from tenantry.binding import SharedModel
 from tenantry.errors import InvalidQuery
+from tenantry.query.assignments import Filling
 from tenantry.query.compiled import Compiled
-from tenantry.query.rows import Entity, Shape, checked, checked_model
+from tenantry.query.nodes import CompoundNode, SelectNode
+from tenantry.query.rows import Entity, Shape, checked, checked_model, proxy_of
+from tenantry.query.sources import Taken
 from tenantry.query.statement import Statement
+from tenantry.query.writes import Delete, Insert, Update
 
 
 def with_shared(model: Any) -> Query:
@@ -23,38 +25,8 @@ def with_shared(model: Any) -> Query:
     >>> with_shared(Invoice).left_join(Plan, on=Invoice.plan == Plan.id).select(Invoice.id, Plan.name)  # doctest: +SKIP
     """
     shape = Shape([Entity(model)], single=True)
-    node = _Select([model._meta.table], shape.nodes, model=model)
-    return Query(node, shape, _proxy_of(model) or SharedModel._meta.database)
-
-
-class _Begun:
-    """What a SELECT and several together have in common: they are whose was bound where they were begun, if any was."""
-
-    _pin: Pin | None
-    model: Any
-
-    @property
-    def pinned_name(self) -> str:
-        """What an error calls it."""
-        return f"this query of {self.model.__name__}"
-
-    def __sql__(self, ctx: Any) -> Any:
-        pin = getattr(ctx, "pin", None)
-        if pin is not None:
-            admit(self, pin)
-        return super().__sql__(ctx)  # type: ignore[misc]  # a mixin
-
-
-class _Select(_Begun, peewee.Select):  # type: ignore[misc]  # peewee's stubs
-    def __init__(self, *args: Any, model: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.model, self._pin = model, pin_here()
-
-
-class _Compound(_Begun, peewee.CompoundSelectQuery):  # type: ignore[misc]  # peewee's stubs
-    def __init__(self, left: Any, operator: str, right: Any) -> None:
-        super().__init__(left, operator, right)
-        self.model, self._pin = left.model, pin_here()
+    node = SelectNode([model._meta.table], shape.nodes, model=model)
+    return Query(node, shape, proxy_of(model) or SharedModel._meta.database)
 
 
 class _Rows(Statement[Any]):
@@ -93,7 +65,7 @@ class _Rows(Statement[Any]):
             mine, theirs = (", ".join(each._shape.names()) for each in (self, other))
             raise InvalidQuery(f"{operator} needs queries of the same columns: one has {mine}, and the other {theirs}")
         proxy = self._proxy if self._proxy.tenant_only else other._proxy
-        return Compound(_Compound(self._node, operator, other._node), self._shape, proxy)
+        return Compound(CompoundNode(self._node, operator, other._node), self._shape, proxy)
 
     def _with(self, node: Any) -> Self:
         return type(self)(node, self._shape, self._proxy)
@@ -133,11 +105,21 @@ class Query(_Rows, peewee.Node):  # type: ignore[misc]  # peewee's stubs
         return self._joined(model, JOIN.LEFT_OUTER, on)
 
     def right_join(self, model: Any, on: Any) -> Query:
-        """Join *model*'s table: all of its rows, and None for the others' columns where they have none."""
+        """Join *model*'s table: all of its rows, and None for the others' columns where they have none.
+
+        Raises:
+            InvalidQuery: the columns are selected already, and may be None from now on.
+        """
+        self._refuse_selected("right_join()", model)
         return self._joined(model, JOIN.RIGHT_OUTER, on)
 
     def full_join(self, model: Any, on: Any) -> Query:
-        """Join *model*'s table: the rows of both sides, each with None where the other has none."""
+        """Join *model*'s table: the rows of both sides, each with None where the other has none.
+
+        Raises:
+            InvalidQuery: the columns are selected already, and may be None from now on.
+        """
+        self._refuse_selected("full_join()", model)
         return self._joined(model, JOIN.FULL_OUTER, on)
 
     def cross_join(self, model: Any) -> Query:
@@ -185,6 +167,10 @@ class Query(_Rows, peewee.Node):  # type: ignore[misc]  # peewee's stubs
         shape = Shape([each if isinstance(each, Entity) else _node("select", each) for each in columns])
         return Query(self._node.columns(*shape.nodes), shape, self._proxy)
 
+    def column(self, column: Any) -> Any:
+        """Return *column*, or any expression of its tables, as one of a derived table: see :class:`Derived`."""
+        return Taken(self, _node("column", column))
+
     def into(self, make: Callable[..., Any]) -> Query:
         """Make each row by calling *make* with its values: a dataclass, a NamedTuple, any callable.
 
@@ -212,6 +198,24 @@ class Query(_Rows, peewee.Node):  # type: ignore[misc]  # peewee's stubs
         """Render it once, for all tenants and all runs to come."""
         return Compiled(lambda: self)
 
+    # Its rows for a table.
+
+    def fill(self, derived: Any) -> Filling:
+        """Begin the rows that it adds to a derived table: for what `step()` returns."""
+        return Filling(self, derived)
+
+    def update(self) -> Update:
+        """Begin an UPDATE of the rows of the model that it began with: those that it would find."""
+        return Update(self)
+
+    def delete(self) -> Delete:
+        """Begin a DELETE of the rows of the model that it began with: those that it would find."""
+        return Delete(self)
+
+    def insert(self, model: Any) -> Insert:
+        """Begin an INSERT into *model*'s table: a row for each that it finds."""
+        return Insert(self, model)
+
     @property
     def node(self) -> Any:
         """The query as a node of peewee's."""
@@ -227,18 +231,20 @@ class Query(_Rows, peewee.Node):  # type: ignore[misc]  # peewee's stubs
             )
         query = self._with(self._node.join(checked_model(model)._meta.table, kind, on))
         if not query._proxy.tenant_only:
-            query._proxy = _proxy_of(model) or query._proxy
+            query._proxy = proxy_of(model) or query._proxy
         return query
 
+    def _refuse_selected(self, join: str, model: Any) -> None:
+        if not self._shape.single:
+            raise InvalidQuery(
+                f"the {join} of {checked_model(model).__name__} comes after select(), and would leave its "
+                "columns without values: join first, and select then"
+            )
+
     def _ask(self, sources: list[Any], column: Any) -> Any:
-        node = _Select(sources, [column], model=self._node.model)
+        node = SelectNode(sources, [column], model=self._node.model)
         asked: Statement[tuple[Any]] = Statement(node, Shape([column]), self._proxy)
         return asked.execute()[0][0]
-
-
-def _proxy_of(model: Any) -> BoundDatabase | None:
-    database = model._meta.database
-    return database if type(database) is BoundDatabase else None
 
 
 def _node(method: str, value: Any) -> Any:

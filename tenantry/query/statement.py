@@ -21,11 +21,44 @@ Value = TypeVar("Value")
 _to_peewee = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in peewee's stubs
 
 
-class Statement(Generic[Row_co]):
+class Runnable:
     """What is run for whoever is bound where it is run, freshly each time: it keeps no rows.
 
     It is a value: each of its methods gives another one, or runs it, and none changes it.
     """
+
+    __slots__ = ()
+
+    _node: Any
+    _proxy: BoundDatabase
+
+    def sql(self) -> tuple[str, list[Any]]:
+        """Return its SQL and its values. The schema is that of whoever is bound here; of nobody, it is `tenant`."""
+        try:
+            database = self._database()
+        except NothingBound:
+            text = render(self._node)
+            return text.sql.replace(HERE, '"tenant"'), text.values
+        text = self._text(database)
+        return text.of(database), text.values
+
+    def explain(self, *, analyze: bool = False, buffers: bool = False) -> str:
+        """Return PostgreSQL's plan of it. With *analyze* it is run, and what it writes is written."""
+        options = ", ".join(name for name, wanted in (("ANALYZE", analyze), ("BUFFERS", buffers)) if wanted)
+        database = self._database()
+        text = self._text(database)
+        explained = text._replace(sql=f"EXPLAIN {f'({options}) ' if options else ''}{text.sql}")
+        return "\n".join(line for (line,) in run(database, explained, list))
+
+    def _database(self) -> SchemaDatabase:
+        return self._proxy.current(self._node)
+
+    def _text(self, database: SchemaDatabase) -> Text:
+        return render(self._node, database.pin)
+
+
+class Results(Runnable, Generic[Row_co]):
+    """What gives rows."""
 
     __slots__ = ("_node", "_proxy", "_shape")
 
@@ -41,13 +74,6 @@ class Statement(Generic[Row_co]):
             InvalidQuery: it names a column of a table that it does not join.
         """
         return self._few(None)
-
-    def __iter__(self) -> Iterator[Row_co]:
-        return iter(self.execute())
-
-    def first(self) -> Row_co | None:
-        """Return the first row, or None."""
-        return next(iter(self._few(1)), None)
 
     def one(self) -> Row_co:
         """Return the one row.
@@ -66,16 +92,38 @@ class Statement(Generic[Row_co]):
         found = self._few(2)
         return only(found, self._node) if found else None
 
-    def scalar(self: Statement[tuple[Value]]) -> Value | None:
+    def scalar(self: Results[tuple[Value]]) -> Value | None:
         """Return the one value of the first row, or None where there is no row."""
-        found = self.first()
-        return None if found is None else found[0]
+        found = self._few(1)
+        return found[0][0] if found else None
 
     def dicts(self) -> list[dict[str, Any]]:
         """Run it, and return each row as a dict by the names of its columns. It is plain data, without a tenant."""
         names, database = self._shape.names(), self._database()
         rows = run(database, self._text(database), Shape(self._shape.columns).maker(database.pin))
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def at_most(self, rows: int | None) -> Any:
+        """Return its node, for at most *rows* rows where it can be told to stop."""
+        return self._node
+
+    def _few(self, rows: int | None) -> list[Row_co]:
+        """Run it for at most *rows* rows, or for all."""
+        database = self._database()
+        return run(database, render(self.at_most(rows), database.pin), self._shape.maker(database.pin))
+
+
+class Statement(Results[Row_co]):
+    """What finds rows."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Row_co]:
+        return iter(self.execute())
+
+    def first(self) -> Row_co | None:
+        """Return the first row, or None."""
+        return next(iter(self._few(1)), None)
 
     @contextmanager
     def stream(self, chunk: int = 2_000) -> Iterator[Iterator[Row_co]]:
@@ -95,41 +143,11 @@ class Statement(Generic[Row_co]):
         finally:
             cursor.close()
 
-    def sql(self) -> tuple[str, list[Any]]:
-        """Return its SQL and its values. The schema is that of whoever is bound here; of nobody, it is `tenant`."""
-        try:
-            database = self._database()
-        except NothingBound:
-            text = render(self._node)
-            return text.sql.replace(HERE, '"tenant"'), text.values
-        text = self._text(database)
-        return text.of(database), text.values
-
-    def explain(self, *, analyze: bool = False, buffers: bool = False) -> str:
-        """Return PostgreSQL's plan of it. With *analyze* it is run."""
-        options = ", ".join(name for name, wanted in (("ANALYZE", analyze), ("BUFFERS", buffers)) if wanted)
-        database = self._database()
-        text = self._text(database)
-        explained = text._replace(sql=f"EXPLAIN {f'({options}) ' if options else ''}{text.sql}")
-        return "\n".join(line for (line,) in run(database, explained, list))
-
-    def _database(self) -> SchemaDatabase:
-        return self._proxy.current(self._node)
-
-    def _text(self, database: SchemaDatabase) -> Text:
-        return render(self._node, database.pin)
-
     def at_most(self, rows: int | None) -> Any:
-        """Return its node, for at most *rows* rows."""
         limit = self._node._limit
         if rows is None or isinstance(limit, peewee.Node):  # A parameter of a compiled query.
             return self._node
         return self._node.limit(rows if limit is None else min(rows, limit))
-
-    def _few(self, rows: int | None) -> list[Row_co]:
-        """Run it for at most *rows* rows, or for all."""
-        database = self._database()
-        return run(database, render(self.at_most(rows), database.pin), self._shape.maker(database.pin))
 
 
 class _Rows(Iterator[Any]):

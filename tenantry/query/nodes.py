@@ -1,0 +1,146 @@
+"""Queries as nodes of peewee's: what is rendered."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import peewee
+from peewee import JOIN, CommaNodeList, Entity
+
+from tenantry.binding.pins import admit, pin_here
+from tenantry.context import Pin
+from tenantry.errors import InvalidQuery
+
+
+class Begun:
+    """What all queries have in common: they are whose was bound where they were begun, if any was."""
+
+    _pin: Pin | None
+    model: Any
+
+    @property
+    def pinned_name(self) -> str:
+        """What an error calls it."""
+        return f"this query of {self.model.__name__}"
+
+    def admit(self, ctx: Any) -> None:
+        """Check that it may be rendered for whom *ctx* renders."""
+        pin = getattr(ctx, "pin", None)
+        if pin is not None:
+            admit(self, pin)
+
+
+class SelectNode(Begun, peewee.Select):
+    """A SELECT."""
+
+    def __init__(self, *args: Any, model: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.model, self._pin = model, pin_here()
+
+    def __sql__(self, ctx: Any) -> Any:
+        self.admit(ctx)
+        return super().__sql__(ctx)  # type: ignore[no-untyped-call]
+
+
+class CompoundNode(Begun, peewee.CompoundSelectQuery):  # type: ignore[misc]  # peewee's stubs
+    """Two queries whose rows come together."""
+
+    def __init__(self, left: Any, operator: str, right: Any) -> None:
+        super().__init__(left, operator, right)
+        self.model, self._pin = left.model, pin_here()
+
+    def __sql__(self, ctx: Any) -> Any:
+        self.admit(ctx)
+        return super().__sql__(ctx)  # type: ignore[no-untyped-call]
+
+
+class WriteNode(Begun, peewee.Node):
+    """What writes to the table of *model*, by the rows that *select* finds. It gives back *returning*, if anything."""
+
+    def __init__(self, select: Any, model: Any, pin: Pin | None, returning: Any = ()) -> None:
+        self.select, self.model, self._pin, self.returning = select, model, pin, returning
+
+    def __sql__(self, ctx: Any) -> Any:
+        self.admit(ctx)
+        with ctx.scope_normal(converter=None, parentheses=False, subquery=True):
+            self.write(ctx)
+            if self.returning:
+                with ctx.scope_source(in_projection=True):
+                    ctx.literal(" RETURNING ").sql(CommaNodeList(self.returning))
+        return ctx
+
+    @abstractmethod
+    def write(self, ctx: Any) -> None:
+        """Render it, but for what it gives back."""
+
+    def _table(self, ctx: Any, verb: str) -> None:
+        with ctx.scope_source():
+            ctx.literal(verb).sql(self.model._meta.table)
+
+    def _rows(self, ctx: Any, others: str) -> None:
+        """Render which rows: the other tables, after the word *others*, and the conditions."""
+        tables, conditions = _joined(self.select._from_list[0], self.model)
+        if tables:
+            with ctx.scope_source():
+                ctx.literal(others).sql(CommaNodeList(tables))
+        if self.select._where is not None:
+            conditions.append(self.select._where)
+        for number, condition in enumerate(conditions):
+            ctx.literal(" AND " if number else " WHERE ").sql(condition)
+
+
+class UpdateNode(WriteNode):
+    """UPDATE ... FROM."""
+
+    def __init__(self, *args: Any, values: Mapping[str, tuple[Any, Any]], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.values = values
+
+    def write(self, ctx: Any) -> None:
+        self._table(ctx, "UPDATE ")
+        for number, (column, value) in enumerate(self.values.values()):
+            ctx.literal(", " if number else " SET ").sql(Entity(column.column_name)).literal(" = ").sql(value)
+        self._rows(ctx, " FROM ")
+
+
+class DeleteNode(WriteNode):
+    """DELETE ... USING."""
+
+    def write(self, ctx: Any) -> None:
+        self._table(ctx, "DELETE FROM ")
+        self._rows(ctx, " USING ")
+
+
+class InsertNode(WriteNode):
+    """INSERT ... SELECT."""
+
+    def __init__(self, *args: Any, values: Mapping[str, tuple[Any, Any]], ignore: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.values, self.ignore = values, ignore
+
+    def write(self, ctx: Any) -> None:
+        self._table(ctx, "INSERT INTO ")
+        ctx.literal(" (").sql(CommaNodeList([Entity(column.column_name) for column, _ in self.values.values()]))
+        ctx.literal(") ")
+        with ctx(subquery=False):
+            ctx.sql(self.select.columns(*(value for _, value in self.values.values())))
+        if self.ignore:
+            ctx.literal(" ON CONFLICT DO NOTHING")
+
+
+def _joined(source: Any, model: Any) -> tuple[list[Any], list[Any]]:
+    """Return the tables that are joined to *model*'s, and their conditions. PostgreSQL names the table that it writes
+    beside the others, and not in a join: so inner joins can be said, and outer ones cannot.
+    """
+    if not isinstance(source, peewee.Join):
+        return [], []
+    join: Any = source
+    tables, conditions = _joined(join.lhs, model)
+    if join.join_type not in (JOIN.INNER, JOIN.CROSS):
+        raise InvalidQuery(
+            f"rows of {model.__name__} are written by join() alone, and {join.rhs._model.__name__} has a "
+            f"{join.join_type}: ask for a row that is there, or not there, by fn.exists()"
+        )
+    return [*tables, join.rhs], conditions if join._on is None else [*conditions, join._on]

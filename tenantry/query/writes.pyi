@@ -1,0 +1,184 @@
+"""Writes, as the checkers see them: `Back` are the tables whose columns can be given back, rows of `M` are written."""
+
+from typing import Any, Generic, Self, TypeVar, overload
+
+from tenantry.query.assignments import Assignments
+from tenantry.query.expressions import Decoy, Selectable, Tag
+from tenantry.query.statement import Results, Runnable
+
+M = TypeVar("M")
+Req = TypeVar("Req")
+All = TypeVar("All")
+Back = TypeVar("Back")
+Row_co = TypeVar("Row_co", covariant=True)
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
+T5 = TypeVar("T5")
+T6 = TypeVar("T6")
+T7 = TypeVar("T7")
+T8 = TypeVar("T8")
+T9 = TypeVar("T9")
+T10 = TypeVar("T10")
+T11 = TypeVar("T11")
+T12 = TypeVar("T12")
+
+class Write(Runnable, Generic[Back, M]):
+    def __init__(self, query: Any, target: Any) -> None: ...
+    def execute(self) -> int: ...
+    @overload
+    def returning(self) -> Returned[M]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        /,
+    ) -> Returned[tuple[T1]]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        c2: Selectable[Back, Back, T2] | Decoy,
+        /,
+    ) -> Returned[tuple[T1, T2]]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        c2: Selectable[Back, Back, T2] | Decoy,
+        c3: Selectable[Back, Back, T3] | Decoy,
+        /,
+    ) -> Returned[tuple[T1, T2, T3]]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        c2: Selectable[Back, Back, T2] | Decoy,
+        c3: Selectable[Back, Back, T3] | Decoy,
+        c4: Selectable[Back, Back, T4] | Decoy,
+        /,
+    ) -> Returned[tuple[T1, T2, T3, T4]]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        c2: Selectable[Back, Back, T2] | Decoy,
+        c3: Selectable[Back, Back, T3] | Decoy,
+        c4: Selectable[Back, Back, T4] | Decoy,
+        c5: Selectable[Back, Back, T5] | Decoy,
+        /,
+    ) -> Returned[tuple[T1, T2, T3, T4, T5]]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        c2: Selectable[Back, Back, T2] | Decoy,
+        c3: Selectable[Back, Back, T3] | Decoy,
+        c4: Selectable[Back, Back, T4] | Decoy,
+        c5: Selectable[Back, Back, T5] | Decoy,
+        c6: Selectable[Back, Back, T6] | Decoy,
+        /,
+    ) -> Returned[tuple[T1, T2, T3, T4, T5, T6]]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        c2: Selectable[Back, Back, T2] | Decoy,
+        c3: Selectable[Back, Back, T3] | Decoy,
+        c4: Selectable[Back, Back, T4] | Decoy,
+        c5: Selectable[Back, Back, T5] | Decoy,
+        c6: Selectable[Back, Back, T6] | Decoy,
+        c7: Selectable[Back, Back, T7] | Decoy,
+        /,
+    ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7]]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        c2: Selectable[Back, Back, T2] | Decoy,
+        c3: Selectable[Back, Back, T3] | Decoy,
+        c4: Selectable[Back, Back, T4] | Decoy,
+        c5: Selectable[Back, Back, T5] | Decoy,
+        c6: Selectable[Back, Back, T6] | Decoy,
+        c7: Selectable[Back, Back, T7] | Decoy,
+        c8: Selectable[Back, Back, T8] | Decoy,
+        /,
+    ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7, T8]]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        c2: Selectable[Back, Back, T2] | Decoy,
+        c3: Selectable[Back, Back, T3] | Decoy,
+        c4: Selectable[Back, Back, T4] | Decoy,
+        c5: Selectable[Back, Back, T5] | Decoy,
+        c6: Selectable[Back, Back, T6] | Decoy,
+        c7: Selectable[Back, Back, T7] | Decoy,
+        c8: Selectable[Back, Back, T8] | Decoy,
+        c9: Selectable[Back, Back, T9] | Decoy,
+        /,
+    ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7, T8, T9]]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        c2: Selectable[Back, Back, T2] | Decoy,
+        c3: Selectable[Back, Back, T3] | Decoy,
+        c4: Selectable[Back, Back, T4] | Decoy,
+        c5: Selectable[Back, Back, T5] | Decoy,
+        c6: Selectable[Back, Back, T6] | Decoy,
+        c7: Selectable[Back, Back, T7] | Decoy,
+        c8: Selectable[Back, Back, T8] | Decoy,
+        c9: Selectable[Back, Back, T9] | Decoy,
+        c10: Selectable[Back, Back, T10] | Decoy,
+        /,
+    ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7, T8, T9, T10]]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        c2: Selectable[Back, Back, T2] | Decoy,
+        c3: Selectable[Back, Back, T3] | Decoy,
+        c4: Selectable[Back, Back, T4] | Decoy,
+        c5: Selectable[Back, Back, T5] | Decoy,
+        c6: Selectable[Back, Back, T6] | Decoy,
+        c7: Selectable[Back, Back, T7] | Decoy,
+        c8: Selectable[Back, Back, T8] | Decoy,
+        c9: Selectable[Back, Back, T9] | Decoy,
+        c10: Selectable[Back, Back, T10] | Decoy,
+        c11: Selectable[Back, Back, T11] | Decoy,
+        /,
+    ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11]]: ...
+    @overload
+    def returning(
+        self,
+        c1: Selectable[Back, Back, T1] | Decoy,
+        c2: Selectable[Back, Back, T2] | Decoy,
+        c3: Selectable[Back, Back, T3] | Decoy,
+        c4: Selectable[Back, Back, T4] | Decoy,
+        c5: Selectable[Back, Back, T5] | Decoy,
+        c6: Selectable[Back, Back, T6] | Decoy,
+        c7: Selectable[Back, Back, T7] | Decoy,
+        c8: Selectable[Back, Back, T8] | Decoy,
+        c9: Selectable[Back, Back, T9] | Decoy,
+        c10: Selectable[Back, Back, T10] | Decoy,
+        c11: Selectable[Back, Back, T11] | Decoy,
+        c12: Selectable[Back, Back, T12] | Decoy,
+        /,
+    ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12]]: ...
+    @overload
+    def returning(
+        self, column: Selectable[Back, Back, object] | Decoy, /, *columns: Selectable[Back, Back, object] | Decoy
+    ) -> Returned[tuple[Any, ...]]: ...
+
+class Update(Write[Back, M], Assignments[Back, Back, Tag[M]]):
+    def __init__(self, query: Any) -> None: ...
+
+class Delete(Write[Back, M]):
+    def __init__(self, query: Any) -> None: ...
+
+class Insert(Write[Tag[M], M], Assignments[Req, All, Tag[M]], Generic[Req, All, M]):
+    def ignore_conflicts(self) -> Self: ...
+
+class Returned(Results[Row_co]): ...
