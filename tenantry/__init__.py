@@ -5,7 +5,7 @@ from tenantry.app import Hooks, TenantExecutor, Tenantry, stream, wrap
 from tenantry.binding import SharedModel, TenantModel
 from tenantry.catalog import FixedCatalog, State, Tenant
 from tenantry.errors import TenantryError
-from tenantry.query import Derived, Query, Statement, Step, compiled, with_shared
+from tenantry.query import Derived, Query, Statement, Step, compiled, raw, with_shared
 
 __all__ = [
     "Derived",
@@ -23,6 +23,7 @@ __all__ = [
     "TenantryError",
     "compiled",
     "fn",
+    "raw",
     "stream",
     "with_shared",
     "wrap",

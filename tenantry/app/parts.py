@@ -190,6 +190,7 @@ class Parts:
 
     def _options(self, tenant: Tenant | None, role: RoleName | None) -> dict[str, Any]:
         return {
+            "shared_schema": self.config.shared_schema,
             "extensions": self._extensions,
             "role": role,
             "query_hooks": self._query_hooks,

@@ -50,6 +50,7 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         pool: Pool,
         schema: SchemaName,
         *,
+        shared_schema: SchemaName | None = None,
         extensions: SchemaName | None = None,
         role: RoleName | None = None,
         told: TenantId | None = None,
@@ -61,7 +62,9 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
         self._prefix = functools.partial(Prefix.of, schema, extensions=extensions, role=role, tenant=told)
         self._sql_options: dict[str, Any] | None = None
         self.pin = Pin(pool.family)  # Whose its rows and queries are.
-        self.qualifier = quoted(schema).replace("%", "%%")  # In front of a table, in a text that the driver fills.
+        # In front of a table, in a text that the driver fills: its own schema, and the one that all tenants share.
+        self.qualifier = _qualifier(schema)
+        self.shared_qualifier = self.qualifier if shared_schema is None else _qualifier(shared_schema)
         self.wire = Wire(pool, schema, self._prefix())  # The way of its statements.
         self._key = self.wire.key
         self._on_error = on_error
@@ -333,6 +336,10 @@ class SchemaDatabase(PostgresqlExtDatabase):  # type: ignore[misc]  # playhouse 
     def _control(self, verb: Callable[[str], None], argument: str) -> None:
         with __exception_wrapper__:
             verb(argument)
+
+
+def _qualifier(schema: SchemaName) -> str:
+    return quoted(schema).replace("%", "%%")
 
 
 class TenantDatabase(SchemaDatabase):

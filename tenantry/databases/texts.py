@@ -6,7 +6,7 @@ It is looked at to refuse, or to clean up more than is needed; never to leave th
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -32,6 +32,13 @@ _ENDS = re.compile(_BLANK + rf"(?:{_END}|end\b)[^;]*" + _BLANK + r"\Z", re.IGNOR
 _HIDDEN_END = re.compile(r"(?:^|;)\s*" + _END, re.IGNORECASE)
 # What is no statement of the text: comments, strings, and the bodies of functions.
 _INSIDE = re.compile(r"--[^\n]*|/\*.*?\*/|'[^']*'|(\$\w*\$).*?\1", re.DOTALL)
+# As above, to the letter: also names in quotes, texts with backslashes, and where a comment in comments begins.
+_QUOTED = re.compile(
+    r"--[^\n]*|(?P<comment>/\*)|(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z)|'[^']*(?:'|\Z)|\"[^\"]*(?:\"|\Z)|"
+    r"(?<![\w$])(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?:(?P=tag)|\Z)",
+    re.DOTALL,
+)
+_COMMENT = re.compile(r"/\*|\*/")
 _TEMPORARY = re.compile(_BLANK + r"create\s+(?:(?:local|global)\s+)?temp(?:orary)?\b", re.IGNORECASE | re.DOTALL)
 
 # Words that stand before a parenthesis in what peewee renders, and leave nothing on a connection: SQL's own, types, and
@@ -111,6 +118,23 @@ def refuse_hidden_end(sql: str) -> None:
             "this was not sent, for it ends its transaction among other statements, and a pooler in transaction mode "
             f"could lend the backend to others as it leaves it: {_shortened(sql)!r}. Send the COMMIT by itself"
         )
+
+
+def quoted_parts(sql: str) -> Iterator[range]:
+    """Find what stands in quotes or in a comment: no word of it is SQL."""
+    at = 0
+    while part := _QUOTED.search(sql, at):
+        at = _end_of_comment(sql, part.end()) if part["comment"] else part.end()
+        yield range(part.start(), at)
+
+
+def _end_of_comment(sql: str, at: int) -> int:
+    depth = 1  # Comments of PostgreSQL's nest.
+    for mark in _COMMENT.finditer(sql, at):
+        depth += 1 if mark[0] == "/*" else -1
+        if not depth:
+            return mark.end()
+    return len(sql)
 
 
 def may_leave_traces(sql: str, params: Any) -> bool:

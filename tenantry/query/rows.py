@@ -214,22 +214,31 @@ def checked(make: Callable[..., Any], columns: Sequence[Any]) -> Callable[..., A
     Raises:
         InvalidQuery: it takes another number of values, or has the names of the columns in another order.
     """
+    names = [None if isinstance(column, peewee.Function) else name_of(column) for column in columns]
+    return fitting(make, names, rename=".alias({!r})")
+
+
+def fitting(make: Callable[..., Any], names: Sequence[str | None], *, rename: str) -> Callable[..., Any]:
+    """Return *make*, when it can be called with values of these *names*. *rename* is how a column is given another.
+
+    Raises:
+        InvalidQuery: it takes another number of values, or has the names in another order.
+    """
     try:
         signature = inspect.signature(make)
     except (TypeError, ValueError):  # int, str and the like do not say what they take.
         return make
     named = getattr(make, "__name__", repr(make))
     try:
-        bound = signature.bind(*columns)
+        bound = signature.bind(*names)
     except TypeError:
-        raise InvalidQuery(f"into({named}) is given {len(columns)} values, and takes {signature}") from None
+        raise InvalidQuery(f"into({named}) is given {len(names)} values, and takes {signature}") from None
     if not (hasattr(make, "__dataclass_fields__") or hasattr(make, "_fields")):
         return make
-    for number, (parameter, column) in enumerate(bound.arguments.items(), 1):
-        name = None if isinstance(column, peewee.Function) else name_of(column)
+    for number, (parameter, name) in enumerate(bound.arguments.items(), 1):
         if name is not None and name != parameter:
             raise InvalidQuery(
                 f"into({named}): value {number} is {name!r} and would become {parameter!r}: select in the order of the "
-                f"fields, or give the column this name with .alias({parameter!r})"
+                f"fields, or give the column this name with {rename.format(parameter)}"
             )
     return make
