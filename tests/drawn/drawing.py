@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
@@ -40,7 +41,7 @@ class Drawing:
             v.column(model, name, kind, null=null)
             for model in models or self.models
             for name, (kind, null) in COLUMNS[model].items()
-            if not kinds or kind in kinds
+            if (kind in kinds if kinds else kind != "json")
         ]
 
     def column(self, *kinds: Any) -> Drawn | None:
@@ -97,7 +98,9 @@ class Drawing:
 
     def value(self) -> Drawn:
         """Draw an expression of a row."""
-        way = self.one_of(("column", "number", "text", "condition", "length", "coalesce", "case", "sum"))
+        way = self.one_of(
+            ("column", "number", "text", "condition", "length", "coalesce", "case", "sum", "json", "cast", "call")
+        )
         made: Drawn | None = None
         if way == "number":
             made = self.number()
@@ -113,9 +116,38 @@ class Drawing:
             base = self.number(1) if self.maybe() else self.one_of(self.columns())
             made = v.coalesce(base, self.literal(base))
         elif way == "case":
-            then = v.literal(self.one_of(VALUES[self.one_of((int, Decimal, str, bool, UUID))]))
+            then = v.literal(self.one_of(VALUES[self.one_of((int, Decimal, str, bool, UUID, float, date))]))
             made = v.case(self.condition(1), then, self.literal(then) if self.maybe() else None)
+        elif way == "json":
+            made = self.json()
+        elif way == "cast":
+            made = self.cast()
+        elif way == "call":
+            made = self.call()
         return made or self.one_of(self.columns())
+
+    def json(self) -> Drawn | None:
+        made = self.column("json")
+        keys = self.one_of(((), ("a",), ("b",), ("a", "b"), ("b", 0), ("b", 1), (1, "a"), (0,)))
+        return made and v.path(made, *keys) if keys else made
+
+    def cast(self) -> Drawn:
+        way = self.one_of(("text", "numeric", "int", "uuid"))
+        if way == "int" and (is_so := self.column(bool)):
+            return v.cast(is_so, "int", int, int)
+        if way == "uuid" and (key := self.column(UUID)):
+            return v.cast(v.cast(key, "text", str, str), "uuid", UUID, UUID)
+        made: Drawn = self.column(int, "big")  # type: ignore[assignment]  # Each table has a key.
+        if way == "numeric":
+            return v.cast(made, "numeric(20, 2)", Decimal, Decimal)
+        return v.cast(made, "float8", float, float) if way == "int" else v.cast(made, "text", str, str)
+
+    def call(self) -> Drawn:
+        text = self.column(str)
+        if text and self.maybe():
+            texts = [v.literal(self.one_of(("a", "b"))), v.literal(self.one_of(("", "xy")))]
+            return v.call("replace", str, str.replace, text, *texts)
+        return v.call("abs", int, abs, self.column(int, "big"))  # type: ignore[arg-type]  # Each table has a key.
 
     # Conditions.
 
@@ -125,7 +157,9 @@ class Drawing:
             if way is v.negated:
                 return v.negated(self.condition(depth - 1))
             return way(self.condition(depth - 1), self.condition(depth - 1))
-        way = self.one_of(("compare", "columns", "null", "none", "in", "between", "like", "number"))
+        way = self.one_of(("compare", "columns", "null", "none", "in", "between", "like", "number", "json"))
+        if way == "json" and (document := self.json()):
+            return v.is_json(document, self.one_of((1, "1", "x", True, False, 2.5)))
         if way == "number":
             return v.compare(self.one_of(_COMPARED), self.number(1), self.number(1))
         if way == "like" and (text := self.column(str)):
@@ -197,8 +231,18 @@ class Drawing:
     # Of many rows.
 
     def aggregate(self, *, windowed: bool = False) -> Drawn:
-        name = self.one_of(("count", "sum", "avg", "min", "max", "bool_and", "bool_or", "distinct", "rows"))
+        name = self.one_of(
+            ("count", "sum", "avg", "min", "max", "bool_and", "bool_or", "distinct", "rows", "float", "list", "joined")
+        )
         filtered = self.condition(1) if self.maybe(3) else None
+        if name in ("list", "joined"):
+            text = self.column(str)
+            if name == "joined" and text:
+                return v.collected(text, filtered, ",")
+            return v.collected(self.one_of(self.columns()) if self.maybe() else self.number(1), filtered)
+        if name == "float":
+            share = self.column(float) or self.number(1)
+            return v.aggregate(self.one_of(("sum", "avg", "min", "max")), share, filtered)
         if name == "rows":
             return v.aggregate("count", None, filtered)
         if name in ("count", "distinct"):
@@ -308,12 +352,25 @@ def _orders(drawing: Drawing, found: list[Drawn]) -> tuple[Order, ...]:
     )
 
 
+def _in_order(drawing: Drawing) -> Drawn:
+    """Draw what depends on the order in a window."""
+    name = drawing.one_of(("row_number", "rank", "running"))
+    orders = (Order(drawing.one_of(drawing.columns()), drawing.maybe(), drawing.one_of((None, "first", "last"))),)
+    if name == "row_number":  # By all keys in the end: then no two rows are peers.
+        keys = [each for each in drawing.columns() if each.text.endswith(".id")]
+        orders += tuple(Order(key, drawing.maybe(), None) for key in keys)
+    made = v.aggregate(drawing.one_of(("sum", "count", "max")), drawing.number(1), None) if name == "running" else None
+    partition = drawing.one_of(drawing.columns()) if drawing.maybe() else None
+    return v.ordered_over(name, made, partition, orders)
+
+
 def _rows(drawing: Drawing, query: DrawnQuery) -> DrawnQuery:
     """Let it have a row for each of its tables'."""
     selected = [drawing.value() for _ in drawing.some(1, 4)]
     if drawing.maybe(4):
         selected.append(_scalar(drawing))
     if drawing.maybe(3):
+        selected = [each for each in selected if each.is_exact] or [drawing.number()]
         query = v.replace(query, selected=tuple(selected), distinct=True)
         return v.replace(query, order=_orders(drawing, selected))
     if drawing.maybe(4):
@@ -322,6 +379,8 @@ def _rows(drawing: Drawing, query: DrawnQuery) -> DrawnQuery:
         whole = v.aggregate("sum", drawing.whole(), None)
         made = drawing.aggregate(windowed=True) if drawing.maybe() else whole
         selected.append(v.over(made, drawing.one_of(drawing.columns())))
+    if drawing.maybe(4):
+        selected.append(_in_order(drawing))
     query = v.replace(query, selected=tuple(selected))
     on = tuple(drawing.one_of(drawing.columns()) for _ in drawing.some(1, 2)) if drawing.maybe(4) else ()
     order = _orders(drawing, drawing.columns())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any
 
 from drawn.tables import table_of
@@ -186,25 +185,21 @@ class DrawnQuery:
         at = 0
         for tie in ties:
             window = slice(max(at, start), max(min(at + len(tie), end), start))
-            got = Counter(map(_plain, found[max(window.start - start, 0) : max(window.stop - start, 0)]))
-            wanted = Counter(map(_plain, tie))
+            got = Counter(map(self._plain, found[max(window.start - start, 0) : max(window.stop - start, 0)]))
+            wanted = Counter(map(self._plain, tie))
             assert got <= wanted, (found, ties)
             assert window.stop - window.start < len(tie) or got == wanted, (found, ties)
             at += len(tie)
 
+    def _plain(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return a row whose values are compared: means are rounded, and rows are what is in them."""
+        return tuple(_contents(drawn.plain(value)) for value, drawn in zip(row, self.selected, strict=True))
 
-def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a row whose values are compared: means are rounded, and rows are what is in them."""
-    return tuple(
-        round(value, 6)
-        if isinstance(value, Decimal)
-        else tuple(value.items())
-        if isinstance(value, dict)
-        else tuple(value.__data__.items())
-        if hasattr(value, "__data__")
-        else value
-        for value in row
-    )
+
+def _contents(value: Any) -> Any:
+    """Return what is in a whole row, as text: a document in it has no hash."""
+    data = value if isinstance(value, dict) else getattr(value, "__data__", None)
+    return repr(list(data.items())) if data is not None else value
 
 
 def _joined(join: Join, rows: list[Row], tables: Tables, nothing: Row) -> Iterator[Row]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
+from psycopg2.extras import Json
 
 from tenantry import SharedModel, TenantModel
 from tenantry.fields import (
@@ -15,9 +17,13 @@ from tenantry.fields import (
     BigAutoField,
     BigIntegerField,
     BooleanField,
+    DateField,
+    DateTimeField,
     DecimalField,
+    FloatField,
     ForeignKeyField,
     IntegerField,
+    JSONField,
     TextField,
     UUIDField,
 )
@@ -48,6 +54,8 @@ class Deal(TenantModel):
     note = TextField(null=True)
     paid = BooleanField(null=True)
     key = UUIDField(null=True)
+    share = FloatField(null=True)
+    data = JSONField(null=True)
 
 
 class Line(TenantModel):
@@ -55,6 +63,8 @@ class Line(TenantModel):
     deal = ForeignKeyField(Deal, null=True)
     qty = IntegerField()
     label = TextField()
+    day = DateField()
+    at = DateTimeField(null=True)
 
 
 class OtherDeal(Deal):
@@ -68,7 +78,18 @@ class OtherTier(Tier):
 
 
 # Of text in the order of its characters, which is Python's, whatever the server's locale.
-_TYPES = {int: "int", "big": "bigint", Decimal: "numeric", str: 'text COLLATE "C"', bool: "bool", UUID: "uuid"}
+_TYPES = {
+    int: "int",
+    "big": "bigint",
+    Decimal: "numeric",
+    float: "float8",
+    str: 'text COLLATE "C"',
+    bool: "bool",
+    UUID: "uuid",
+    date: "date",
+    datetime: "timestamp",
+    "json": "jsonb",
+}
 COLUMNS: dict[Any, dict[str, tuple[Any, bool]]] = {
     Tier: {"id": (int, False), "name": (str, False), "rate": (Decimal, True), "rank": (int, True)},
     Area: {"id": (int, False), "tier": (int, True), "code": (str, True)},
@@ -81,8 +102,17 @@ COLUMNS: dict[Any, dict[str, tuple[Any, bool]]] = {
         "note": (str, True),
         "paid": (bool, True),
         "key": (UUID, True),
+        "share": (float, True),
+        "data": ("json", True),
     },
-    Line: {"id": (int, False), "deal": ("big", True), "qty": (int, False), "label": (str, False)},
+    Line: {
+        "id": (int, False),
+        "deal": ("big", True),
+        "qty": (int, False),
+        "label": (str, False),
+        "day": (date, False),
+        "at": (datetime, True),
+    },
 }
 COLUMNS |= {OtherDeal: COLUMNS[Deal], OtherTier: COLUMNS[Tier]}
 TABLES = (Tier, Area, Deal, Line)
@@ -97,6 +127,17 @@ VALUES: dict[Any, tuple[Any, ...]] = {
     str: TEXTS,
     bool: (False, True),
     UUID: (UUID(int=1), UUID(int=2)),
+    float: (-1.5, 0.0, 0.25, 1.0, 2.5),  # Added up and divided exactly.
+    date: (date(2024, 2, 29), date(2025, 12, 31), date(2026, 1, 1)),
+    datetime: (datetime(2026, 1, 1), datetime(2026, 1, 1, 0, 0, 0, 1), datetime(2026, 3, 29, 2, 30)),
+    "json": (
+        {},
+        {"a": 1, "b": ["x", 2.5, True]},
+        {"a": {"b": "x"}},
+        [1, {"a": False}],
+        {"b": [], "a": "1"},
+        {"a": True},
+    ),
 }
 
 
@@ -141,13 +182,19 @@ def make(sql: Sql) -> None:
         )
         for schema in ["public"] if issubclass(model, SharedModel) else SCHEMAS.values():
             table = _table(schema, model)
-            sql(f"DROP TABLE IF EXISTS {table}; CREATE TABLE {table} ({columns}); GRANT SELECT ON {table} TO PUBLIC")
+            sql(f"DROP TABLE IF EXISTS {table}; CREATE TABLE {table} ({columns}); GRANT ALL ON {table} TO PUBLIC")
 
 
 def drop(sql: Sql) -> None:
     for schema in SCHEMAS.values():
         sql(f"DROP SCHEMA {schema} CASCADE")
     sql("DROP TABLE public.tier, public.area")
+
+
+def _sent(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        return Json(value)
+    return str(value) if isinstance(value, UUID) else value
 
 
 def fill(sql: Sql, shared: Rows, of: dict[str, Rows]) -> None:
@@ -159,5 +206,5 @@ def fill(sql: Sql, shared: Rows, of: dict[str, Rows]) -> None:
             texts.append(f"DELETE FROM {table}")
             for row in found:
                 texts.append(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(row))})")
-                values += [str(value) if isinstance(value, UUID) else value for value in row.values()]
+                values += map(_sent, row.values())
     sql("; ".join(texts), *values)

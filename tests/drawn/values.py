@@ -6,9 +6,10 @@ its tables may be missing, a `Fixed` only where it says so itself.
 
 from __future__ import annotations
 
+import json
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -48,6 +49,7 @@ class Drawn:
     owners: frozenset[Any] = frozenset()
     fixed: bool = False
     is_exact: bool = True  # It can be compared, and told from others.
+    plain: Callable[[Any], Any] = lambda value: round(value, 6) if isinstance(value, Decimal) else value
 
     def __repr__(self) -> str:
         return self.text
@@ -64,8 +66,12 @@ def column(model: Any, name: str, kind: Any, *, null: bool) -> Drawn:
         row = place.row[model]
         return None if row is None else row[name]
 
-    kinds = frozenset({int if kind == "big" else kind})
     text = f"{model.__name__}.{name}"
+    if kind == "json":
+        return Drawn(
+            text, lambda give: getattr(model, name), of, JSON, null, frozenset({model}), is_exact=False, plain=_as_json
+        )
+    kinds = frozenset({int if kind == "big" else kind})
     return Drawn(text, lambda give: getattr(model, name), of, kinds, null, frozenset({model}))
 
 
@@ -75,6 +81,40 @@ def entity(model: Any) -> Drawn:
     return Drawn(
         text, lambda give: fn.row(model), lambda place: place.row[model], frozenset({model}), owners=frozenset({model})
     )
+
+
+JSON = frozenset({dict, list, str, int, float, bool})
+
+
+def _as_json(value: Any) -> Any:
+    return None if value is None else json.dumps(value, sort_keys=True)
+
+
+def path(a: Drawn, *keys: str | int) -> Drawn:
+    """Return what is in a document at a path."""
+
+    def of(at: Place) -> Any:
+        value = a.of(at)
+        for key in keys:
+            if isinstance(value, dict if isinstance(key, str) else list):
+                value = value.get(key) if isinstance(key, str) else value[key] if len(value) > key else None
+            else:
+                return None
+        return value
+
+    def build(give: Give) -> Any:
+        node = a.build(give)
+        for key in keys:
+            node = node[key]
+        return node
+
+    return replace(a, text=f"{a}{''.join(f'[{key!r}]' for key in keys)}", build=build, of=of, null=True)
+
+
+def is_json(a: Drawn, value: Any) -> Drawn:
+    """Say whether a document is this *value*: of JSON true is no 1."""
+    same = known(lambda found: _as_json(found) == _as_json(value))
+    return condition(f"({a} == {value!r})", lambda give: a.build(give) == value, lambda at: same(a.of(at)), a)
 
 
 # The logic of three values.
@@ -194,6 +234,31 @@ def of_one(name: str, a: Drawn, apply: Callable[[Any], Any], kind: type = str) -
     )
 
 
+def cast(a: Drawn, to: str, kind: type, apply: Callable[[Any], Any]) -> Drawn:
+    return replace(
+        a,
+        text=f"cast({a}, {to!r})",
+        build=lambda give: fn.cast(a.build(give), to, kind),
+        of=lambda at: known(apply)(a.of(at)),
+        types=frozenset({kind}),
+        null=True,
+        fixed=True,
+    )
+
+
+def call(name: str, kind: type, apply: Callable[..., Any], *arguments: Drawn) -> Drawn:
+    """Return what a function makes of values, none of which it takes for null."""
+    return Drawn(
+        f"call({name!r}, {arguments})",
+        lambda give: fn.call(name, *[each.build(give) for each in arguments], returns=kind),
+        lambda at: known(apply)(*[each.of(at) for each in arguments]),
+        frozenset({kind}),
+        null=True,
+        owners=frozenset().union(*(each.owners for each in arguments)),
+        fixed=True,
+    )
+
+
 def coalesce(a: Drawn, b: Drawn) -> Drawn:
     def of(at: Place) -> Any:
         value = a.of(at)
@@ -240,16 +305,49 @@ def aggregate(name: str, a: Drawn | None, filtered: Drawn | None, *, distinct: b
         values = [value for value in map(a.of, kept) if value is not None]
         return AGGREGATES[name](set(values) if distinct else values)
 
-    types = frozenset({int}) if name == "count" else frozenset({Decimal}) if name == "avg" else a.types if a else BOOL
+    mean = frozenset({float if a and a.types == {float} else Decimal})
+    types = frozenset({int}) if name == "count" else mean if name == "avg" else a.types if a else BOOL
     owners = (a.owners if a else frozenset()) | (filtered.owners if filtered else frozenset())
     text = f"{name}({'distinct ' * distinct}{a or ''})" + (f" filter {filtered}" if filtered else "")
     return Drawn(text, build, of, types, name != "count", owners, fixed=True, is_exact=name != "avg")
 
 
+def _mean(values: list[Any]) -> Any:
+    return sum(values) / len(values) if isinstance(values[0], float) else Decimal(sum(values)) / len(values)
+
+
+def collected(a: Drawn, filtered: Drawn | None, separator: str | None = None) -> Drawn:
+    """Return all values of a group, in any order: as a list, or as one text."""
+
+    def build(give: Give) -> Any:
+        node = a.build(give)
+        made = fn.array_agg(node) if separator is None else fn.string_agg(node, separator)
+        return made.filter(filtered.build(give)) if filtered else made
+
+    def of(at: Place) -> Any:
+        places = [replace(at, row=row) for row in at.rows]
+        values = [a.of(each) for each in places if filtered is None or filtered.of(each) is True]
+        if separator is None:
+            return values or None
+        texts = [value for value in values if value is not None]
+        return separator.join(texts) if texts else None
+
+    def plain(value: Any) -> Any:
+        """Return what is in it, with its types, in one order."""
+        parts = value if separator is None or value is None else value.split(separator)
+        return None if parts is None else tuple(sorted((type(each).__name__, str(a.plain(each))) for each in parts))
+
+    name = "array_agg" if separator is None else "string_agg"
+    text = f"{name}({a})" + (f" filter {filtered}" if filtered else "")
+    owners = a.owners | (filtered.owners if filtered else frozenset())
+    types = frozenset({list if separator is None else str})
+    return Drawn(text, build, of, types, True, owners, fixed=True, is_exact=False, plain=plain)
+
+
 AGGREGATES: dict[str, Callable[[Any], Any]] = {
     "count": len,
     "sum": lambda values: sum(values) if values else None,
-    "avg": lambda values: Decimal(sum(values)) / len(values) if values else None,
+    "avg": lambda values: _mean(list(values)) if values else None,
     "min": lambda values: min(values, default=None),
     "max": lambda values: max(values, default=None),
     "bool_and": lambda values: all(values) if values else None,
@@ -271,3 +369,28 @@ def over(made: Drawn, partition: Drawn) -> Drawn:
         of=of,
         owners=made.owners | partition.owners,
     )
+
+
+def ordered_over(name: str, made: Drawn | None, partition: Drawn | None, orders: Sequence[Any]) -> Drawn:
+    """Return the number or the rank of a row in its window, or what *made* is of the rows up to it and its peers."""
+
+    def build(give: Give) -> Any:
+        node = made.build(give) if made else getattr(fn, name)()
+        parts = {"partition_by": [partition.build(give)]} if partition else {}
+        return node.over(order_by=[each.build(give) for each in orders], **parts)
+
+    def of(at: Place) -> Any:
+        def key(row: Row) -> Any:
+            return tuple(each.key(each.by.of(replace(at, row=row))) for each in orders)
+
+        mine, own = key(at.row), partition and partition.of(at)
+        rows = [row for row in at.rows if partition is None or partition.of(replace(at, row=row)) == own]
+        if made:
+            return made.of(replace(at, rows=[row for row in rows if not mine < key(row)]))
+        before = sum(key(row) < mine for row in rows)
+        return before + 1
+
+    text = f"{made or name} over {partition} by {orders}"
+    if made:
+        return replace(made, text=text, build=build, of=of)
+    return Drawn(text, build, of, frozenset({int}), fixed=True)
