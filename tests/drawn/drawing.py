@@ -10,7 +10,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from drawn import values as v
-from drawn.queries import DrawnQuery, Join, Order, inner
+from drawn.queries import Combined, DrawnQuery, Join, Order, inner
 from drawn.tables import COLUMNS, NUMBERS, TABLES, TEXTS, VALUES, OtherDeal, OtherTier
 from drawn.values import Drawn, Literal
 
@@ -296,6 +296,8 @@ def queries(draw: Any) -> DrawnQuery:
     query = DrawnQuery(model, tuple(joins), required=required)
     where = [_where(drawing) for _ in drawing.some(0, 2)]
     query = v.replace(query, where=tuple(where))
+    if drawing.maybe(6):
+        return _combined(drawing, query)
     query = _grouped(drawing, query) if drawing.maybe() else _rows(drawing, query)
     if drawing.maybe(3):
         query = v.replace(query, limit=Literal(drawing.one_of((0, 1, 2, 5))))
@@ -350,6 +352,16 @@ def _orders(drawing: Drawing, found: list[Drawn]) -> tuple[Order, ...]:
         for _ in drawing.some(0, 2)
         if found
     )
+
+
+def _combined(drawing: Drawing, query: DrawnQuery) -> DrawnQuery:
+    """Let its rows come together with those of other conditions."""
+    selected = [each for each in (drawing.value() for _ in drawing.some(1, 3)) if each.is_exact] or [drawing.number()]
+    by = drawing.one_of(range(1, len(selected) + 1)) * drawing.one_of((1, -1))
+    way = drawing.one_of(("union", "union_all", "intersect", "except_"))
+    limit = drawing.one_of((None, 0, 1, 3))
+    where = tuple(drawing.condition() for _ in drawing.some(0, 2))
+    return v.replace(query, selected=tuple(selected), combined=Combined(way, where, by, limit))
 
 
 def _in_order(drawing: Drawing) -> Drawn:

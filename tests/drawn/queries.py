@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 from drawn.tables import table_of
@@ -55,6 +56,31 @@ class Descending:
         return isinstance(other, Descending) and self.value == other.value
 
 
+@dataclass(frozen=True)
+class Combined:
+    """With which rows those of a query come together: its own where other conditions hold, in the order of a column."""
+
+    way: str
+    where: tuple[Drawn, ...]
+    by: int
+    limit: int | None
+
+    def rows(self, mine: list[tuple[Any, ...]], theirs: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        if self.way == "union_all":
+            return mine + theirs
+        kept = {
+            "union": lambda row: True,
+            "intersect": lambda row: row in theirs,
+            "except_": lambda row: row not in theirs,
+        }[self.way]
+        return [row for row in dict.fromkeys(mine + theirs if self.way == "union" else mine) if kept(row)]
+
+    def key(self, row: tuple[Any, ...]) -> Any:
+        value = row[abs(self.by) - 1]
+        first = self.by < 0  # As the server has nulls: last, and first where the order is descending.
+        return (value is None) != first, 0 if value is None else Descending(value) if first else value
+
+
 @dataclass(frozen=True, repr=False)
 class DrawnQuery:
     """A query: its parts in the order in which SQL takes them."""
@@ -72,6 +98,7 @@ class DrawnQuery:
     limit: Literal | None = None
     offset: Literal | None = None
     required: frozenset[Any] = field(default_factory=frozenset)  # Tables whose row is always there.
+    combined: Combined | None = None
 
     def __repr__(self) -> str:
         parts = {name: part for name, part in vars(self).items() if part not in ((), frozenset(), None, False)}
@@ -101,7 +128,12 @@ class DrawnQuery:
             query = query.limit(give(self.limit))
         if self.offset:
             query = query.offset(give(self.offset))
-        return query.select(*[each.build(give) for each in self.selected])
+        made = query.select(*[each.build(give) for each in self.selected])
+        if self.combined:
+            other = replace(self, where=self.combined.where, combined=None).build(give)
+            made = getattr(made, self.combined.way)(other).order_by(self.combined.by)
+            made = made if self.combined.limit is None else made.limit(self.combined.limit)
+        return made
 
     def literals(self) -> list[Literal]:
         """Return the literals in it, in the order in which they are met."""
@@ -113,6 +145,13 @@ class DrawnQuery:
 
         self.build(give)
         return list(met)
+
+    @property
+    def can_lock(self) -> bool:
+        """Say whether each of its rows is one of each of its tables."""
+        outer = {join.kind for join in self.joins} - {"join", "cross_join"}
+        windows = any(" over " in drawn.text for drawn in self.selected)
+        return not (outer or windows or self.distinct or self.distinct_on or self.combined) and self.grouped is None
 
     # In Python.
 
@@ -127,6 +166,8 @@ class DrawnQuery:
 
     def answer(self, tables: Tables, outer: Row | None = None) -> list[list[tuple[Any, ...]]]:
         """Return its rows in order: those between which it does not order are in one list."""
+        if self.combined:
+            return self._combined(self.combined, tables)
         rows = self.sources(tables, outer or {})
         rows = [row for row in rows if all(each.of(Place(row, [], tables)) is True for each in self.where)]
         places = [Place(row, rows, tables) for row in rows]
@@ -159,6 +200,14 @@ class DrawnQuery:
             last = key
         return ties
 
+    def _combined(self, combined: Combined, tables: Tables) -> list[list[tuple[Any, ...]]]:
+        mine, theirs = (
+            [row for tie in replace(self, where=where, combined=None).answer(tables) for row in tie]
+            for where in (self.where, combined.where)
+        )
+        rows = sorted(combined.rows(mine, theirs), key=combined.key)
+        return [list(tie) for _, tie in groupby(rows, combined.key)]
+
     def _groups(self, rows: list[Row], tables: Tables, outer: Row) -> Iterator[Place]:
         if not self.grouped:
             yield Place(outer, rows, tables)
@@ -169,8 +218,10 @@ class DrawnQuery:
         for group in groups.values():
             yield Place(group[0], group, tables)
 
-    def check(self, found: list[tuple[Any, ...]], tables: Tables) -> None:
-        """See that these are its rows: as many, in an order that is right, and of the promised types."""
+    def check(self, found: list[tuple[Any, ...]], tables: Tables, most: int | None = None) -> None:
+        """See that these are its rows, or the first of them: as many, in an order that is right, and of the promised
+        types.
+        """
         for row in found:
             assert type(row) is tuple
             assert len(row) == len(self.selected)
@@ -179,8 +230,11 @@ class DrawnQuery:
         ties = self.answer(tables)
         start = self.offset.value if self.offset else 0
         end = sum(map(len, ties))
-        if self.limit:
-            end = min(end, start + self.limit.value)
+        limit = self.combined.limit if self.combined else self.limit.value if self.limit else None
+        if most is not None:
+            limit = most if limit is None else min(most, limit)
+        if limit is not None:
+            end = min(end, start + limit)
         assert len(found) == max(end - start, 0), (found, ties)
         at = 0
         for tie in ties:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from isolation.search import searched
 
 from drawn.drawing import queries
 from drawn.queries import DrawnQuery
-from drawn.tables import SCHEMAS, drop, fill, make, shared_rows, tenant_rows
-from tenantry import FixedCatalog, Tenant, Tenantry, compiled
+from drawn.tables import COLUMNS, SCHEMAS, Deal, Tier, drop, fill, make, shared_rows, tenant_rows
+from tenantry import FixedCatalog, Tenant, TenantModel, Tenantry, compiled
+from tenantry.errors import MultipleResultsFound
 from tenantry.naming import schema_name, tenant_id
 from tenantry.query import Compiled
 
@@ -42,10 +45,70 @@ def with_parameters(query: DrawnQuery) -> tuple[Compiled[..., Any], list[Any]]:
     return compiled(build), [held.value for held in literals]
 
 
+def in_a_stream(query: DrawnQuery, built: Any, tables: Any) -> None:
+    with built.stream(chunk=2) as rows:
+        query.check(list(rows), tables)
+
+
+def as_dicts(query: DrawnQuery, built: Any, tables: Any) -> None:
+    rows = built.dicts()
+    if all(len(row) == len(query.selected) for row in rows):  # Otherwise two columns have the same name.
+        query.check([tuple(row.values()) for row in rows], tables)
+
+
+def into_something(query: DrawnQuery, built: Any, tables: Any) -> None:
+    if not query.combined:
+        rows = built.into(lambda *values: list(values)).execute()
+        assert all(type(row) is list for row in rows)
+        query.check(list(map(tuple, rows)), tables)
+
+
+def one_by_one(query: DrawnQuery, built: Any, tables: Any) -> None:
+    rows, first = built.execute(), built.first()
+    query.check([] if first is None else [first], tables, most=1)
+    if len(rows) > 1:
+        for few in (built.one, built.one_or_none):
+            with pytest.raises(MultipleResultsFound):
+                few()
+    else:
+        query.check([row for row in [built.one_or_none()] if row is not None], tables)
+        assert len(rows) == 1 or built.scalar() is None
+
+
+def counted(query: DrawnQuery, built: Any, tables: Any) -> None:
+    if not query.combined:
+        assert (built.count(), built.exists()) == (len(rows := built.execute()), bool(rows))
+
+
+def locked(query: DrawnQuery, built: Any, tables: Any) -> None:
+    if query.can_lock:
+        query.check(built.for_update().execute(), tables)
+
+
+def after_a_write(query: DrawnQuery, built: Any, tables: Any) -> None:
+    """In a transaction that has written to the tables of a tenant and to shared ones, and is rolled back."""
+    changed = {model: [dict(row) for row in rows] for model, rows in tables.items()}
+    with TenantModel._meta.database.atomic() as block:
+        for model, values in {Deal: {"note": "late", "n": 3}, Tier: {"name": "late", "rank": None}}.items():
+            model.update(values).where(model.id > 1).execute()
+            for row in changed[model]:
+                row |= values if row["id"] > 1 else {}
+            new = {"id": 9} | {name: None for name in COLUMNS[model] if name != "id"} | {"big": 1, "total": Decimal(7)}
+            new = {name: value for name, value in (new | values).items() if name in COLUMNS[model]}
+            model.insert(new).execute()
+            changed[model].append(new)
+        query.check(built.execute(), changed)
+        block.rollback()
+    query.check(built.execute(), tables)
+
+
+WAYS = (in_a_stream, as_dicts, into_something, one_by_one, counted, locked, after_a_write)
+
+
 @settings(searched, max_examples=searched.max_examples * 8)
-@given(query=queries(), shared=shared_rows, acme=tenant_rows, globex=tenant_rows)
+@given(query=queries(), shared=shared_rows, acme=tenant_rows, globex=tenant_rows, way=st.sampled_from(WAYS))
 def test_a_query_gives_the_rows_of_its_meaning_and_the_types_that_it_promises(
-    tenants, sql, query, shared, acme, globex
+    tenants, sql, query, shared, acme, globex, way
 ):
     of = {"acme": acme, "globex": globex}
     fill(sql, shared, of)
@@ -54,3 +117,4 @@ def test_a_query_gives_the_rows_of_its_meaning_and_the_types_that_it_promises(
         with tenants.use(name):
             query.check(built.execute(), shared | rows)
             query.check(prepared.execute(*values), shared | rows)
+            way(query, built, shared | rows)
