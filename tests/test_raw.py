@@ -160,10 +160,11 @@ def test_a_value_is_a_value_whatever_is_in_it(acme):
 
 
 def test_quotes_of_all_kinds_end_where_postgresql_ends_them():
-    text = "'a' x'b' E'\\'c' e'd''\\'e' \"f\"\"g\" $$h'$$ $t$ $$ $t$ a$b$c -- i\n/* j /* k */ l */ 'm"
+    text = "'a' x'b' E'\\'c' e'd''\\'e' date'\\' \"f\"\"g\" $$h'$$ $t$ $$ $t$ a$b$c -- i\n/* j /* k */ l */ 'm"
     found = [text[part.start : part.stop] for part in quoted_parts(text)]
     assert found == [
-        "'a'", "'b'", "E'\\'c'", "e'd''\\'e'", '"f"', '"g"', "$$h'$$", "$t$ $$ $t$", "-- i", "/* j /* k */ l */", "'m",
+        "'a'", "'b'", "E'\\'c'", "e'd''\\'e'", "'\\'", '"f"', '"g"', "$$h'$$",
+        "$t$ $$ $t$", "-- i", "/* j /* k */ l */", "'m",
     ]  # fmt: skip
 
 
