@@ -716,6 +716,31 @@ MUTANTS = (
         "leave_typed_traces look_at_connections",
         Edit("query/compiled.py", "return bool(self._slots) and are_sql(values)", "return False"),
     ),
+    _mutant(
+        "raw SQL that was made in a tenant runs in another",
+        "test_raw.py",
+        Edit("query/raw.py", "        admit(self, database.pin)\n"),
+    ),
+    _mutant(
+        "raw SQL is nobody's once its rows are put into something",
+        "test_raw.py",
+        Edit("query/raw.py", "        made._pin = self._pin\n"),
+    ),
+    _mutant(
+        "raw SQL with a tenant's schema runs in the shared one",
+        "test_raw.py",
+        Edit("query/raw.py", "(TenantModel if self._text.of_tenant else SharedModel)", "SharedModel"),
+    ),
+    _mutant(
+        "a value is put between the quotes of raw SQL",
+        "test_raw.py",
+        Edit("query/raw.py", "if any(mark.start() in part for part in quoted):", "if False:"),
+    ),
+    _mutant(
+        "the schema of raw SQL is a format of the driver's",
+        "test_raw.py",
+        Edit("databases/database.py", 'return quoted(schema).replace("%", "%%")', "return quoted(schema)"),
+    ),
     # The catalog.
     _mutant(
         "an id is lowered",
