@@ -367,6 +367,13 @@ def test_rows_are_had_as_dicts_too(acme):
     assert query.dicts() == [{"id": 1, "plan": "free", "count": 1}]
 
 
+def test_a_dict_loses_no_column(acme):
+    query = invoices().select(Invoice.id, Plan.id)
+    with pytest.raises(InvalidQuery, match="two columns are called 'id', and one would be lost"):
+        query.dicts()
+    assert invoices().where(Plan.id == 1).select(Invoice.id, Plan.id.alias("plan")).dicts() == [{"id": 1, "plan": 1}]
+
+
 def test_one_is_one_and_says_otherwise(acme):
     query = with_shared(Invoice).select(Invoice.id)
     assert query.where(Invoice.id == 1).one() == (1,)
@@ -636,6 +643,31 @@ def test_it_may_be_built_in_a_tenant_and_is_nobodys(tenants):
         assert notes.execute() == [("acme's",), (None,)]
     with tenants.use("globex"):
         assert notes.execute() == [("globex's",)]
+
+
+def test_what_is_compared_with_a_path_is_a_document(acme):
+    Invoice.update(data={"a": [1, "two"]}).where(Invoice.id == 1).execute()
+    path = Invoice.data["a"][0]
+
+    def found_by(condition: Any) -> Any:
+        return compiled(lambda x: with_shared(Invoice).where(condition(x)).select(Invoice.id))
+
+    for condition in (lambda x: path == x, lambda x: path.in_([x, 7]), lambda x: path.between(x, x)):
+        found = found_by(condition)
+        assert (found.execute(1), found.execute("1")) == ([(1,)], [])
+
+
+def test_what_is_none_is_compared_as_none(acme):
+    @compiled
+    def noted(note: str | None, least: int = 0) -> Any:
+        return with_shared(Invoice).where(Invoice.note == note, Invoice.id >= least).select(Invoice.id)
+
+    assert (noted.execute(None), noted.execute("acme's"), noted.first(None), noted.one(None, 2)) == (
+        [(2,)],
+        [(1,)],
+        (2,),
+        (2,),
+    )
 
 
 def test_its_values_are_converted_as_others_are(tenants):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -46,7 +46,9 @@ class Compiled(Generic[P, Row]):
     def __init__(self, build: Callable[P, Runnable]) -> None:
         self._build = build
         self._signature = _signature(build)
-        self._plans: dict[int | None, _Plan] = {}  # By how many rows are wanted: as a rule all.
+        self._parameters = len(self._signature.parameters)
+        # By how many rows are wanted, as a rule all, and which parameters are None, if any: `== None` is IS NULL.
+        self._plans: dict[int | tuple[Any, ...] | None, _Plan] = {}
 
     def execute(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
         """Run it, and return its rows."""
@@ -63,15 +65,15 @@ class Compiled(Generic[P, Row]):
         Raises:
             NoResultFound, MultipleResultsFound: there is none, or there are several.
         """
-        plan = self._plan(2)
+        plan = self._plan(2, self._given(args, kwargs))
         with plan.block():
             found: list[Row] = self._run(2, args, kwargs)
             return only(found, plan.node)
 
     def _run(self, most: int | None, args: Any, kwargs: Any) -> Any:
-        plan = self._plan(most)
+        given = self._given(args, kwargs)
+        plan = self._plan(most, given)
         database = plan.proxy.current(plan.node)
-        given = self._given(args, kwargs) if kwargs or len(args) != plan.parameters else args
         values = plan.values(given, database.pin)
         sql, marks = plan.text.of(database), plan.marks or plan.hides(values)
         rows = database.fetch(sql, values, marks=marks)
@@ -80,23 +82,31 @@ class Compiled(Generic[P, Row]):
         make = plan.make or plan.shape.maker(database.pin)
         return make(rows.fetchall())
 
-    def _plan(self, most: int | None) -> _Plan:
-        return self._plans.get(most) or self._compile(most)
+    def _plan(self, most: int | None, given: tuple[Any, ...]) -> _Plan:
+        names = self._signature.parameters
+        missing = [name for name, value in zip(names, given, strict=True) if value is None] if None in given else None
+        key = (most, *missing) if missing else most
+        return self._plans.get(key) or self._compile(key, most, missing or ())
 
     def _given(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
+        if not kwargs and len(args) == self._parameters:
+            return args  # type: ignore[no-any-return]  # of the ParamSpec
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return tuple(bound.arguments.values())
 
-    def _compile(self, most: int | None) -> _Plan:
+    def _compile(self, key: Any, most: int | None, missing: Collection[str]) -> _Plan:
         parameters = self._signature.parameters
         if any(each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in parameters.values()):
             raise InvalidQuery(f"the parameters of a compiled query have names: {self._signature} has not")
         build: Any = self._build
-        statement = build(**{name: Parameter(name, each.annotation) for name, each in parameters.items()})
+        given = {
+            name: None if name in missing else Parameter(name, each.annotation) for name, each in parameters.items()
+        }
+        statement = build(**given)
         if not isinstance(statement, Runnable):
             raise InvalidQuery(f"{getattr(build, '__name__', build)} returned {statement!r}, and not a query")
-        plan = self._plans[most] = _Plan(statement, [*parameters], most)
+        plan = self._plans[key] = _Plan(statement, [*parameters], most)
         return plan
 
 
@@ -125,7 +135,7 @@ class _Plan:
             (statement.at_most(most), statement._shape) if isinstance(statement, Results) else (statement._node, None)
         )
         text = render(self.node, rendering=ForAll)
-        self.text, self.parameters = text, len(names)
+        self.text = text
         self._constants = [None if isinstance(value, Slot) else value for value in text.values]
         self._slots = [
             (number, names.index(value.name), value.convert)

@@ -9,7 +9,7 @@ from itertools import count, pairwise
 from typing import Any, NamedTuple
 
 import peewee
-from peewee import SCOPE_SOURCE, SCOPE_VALUES, Node, Table
+from peewee import SCOPE_SOURCE, SCOPE_VALUES, JSONPath, Node, Table
 
 from tenantry.binding.proxy import BoundDatabase, template
 from tenantry.context import Pin
@@ -53,6 +53,17 @@ class Parameter(Node):
             f"the parameter {self.name!r} was looked at while the query was built, and has a value only when it runs: "
             "use it in the query, and not in an if"
         )
+
+
+class PathParameter(Parameter):
+    """A parameter that stands beside a path into a document, and is compared as a document."""
+
+    def __init__(self, name: str, path: Any) -> None:
+        super().__init__(name)
+        self._path = path
+
+    def _converter(self, ctx: Any) -> Any:
+        return self._path._compare_value
 
 
 class TextParameter(Parameter):
@@ -138,6 +149,10 @@ class ForAll(Qualified):
     __slots__ = ()
 
     def sql(self, obj: Any) -> Any:
+        if type(obj) is peewee.Expression and isinstance(obj.lhs, JSONPath):
+            path: Any = obj.lhs
+            if not path._as_text:
+                return super().sql(peewee.Expression(path, obj.op, _compared(obj.rhs, path), obj.flat))
         if type(obj) is peewee.StringExpression and obj.op == peewee.OP.CONCAT:
             sides = (obj.lhs, obj.rhs)
             if any(side == "%" for side in sides if isinstance(side, str)):  # So contains() and its like are written.
@@ -218,6 +233,17 @@ class DerivedTables:
 
     def _taken(self) -> set[str]:
         return set(self._names.values())
+
+
+def _compared(value: Any, path: Any) -> Any:
+    """Return *value*, which *path* is compared with, with parameters that are documents."""
+    if type(value) is Parameter:
+        return PathParameter(value.name, path)
+    if isinstance(value, list):
+        return [_compared(each, path) for each in value]
+    if isinstance(value, peewee.NodeList):
+        return peewee.NodeList([_compared(each, path) for each in value.nodes], value.glue, value.parens)
+    return value
 
 
 def render(query: Any, pin: Pin | None = None, *, rendering: type[Qualified] = Qualified) -> Text:

@@ -98,8 +98,17 @@ class Results(Runnable, Generic[Row_co]):
         return found[0][0] if found else None
 
     def dicts(self) -> list[dict[str, Any]]:
-        """Run it, and return each row as a dict by the names of its columns. It is plain data, without a tenant."""
+        """Run it, and return each row as a dict by the names of its columns. It is plain data, without a tenant.
+
+        Raises:
+            InvalidQuery: two of them have the same name.
+        """
         names, database = self._shape.names(), self._database()
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise InvalidQuery(
+                f"dicts(): two columns are called {twice!r}, and one would be lost: give one a name, with .alias()"
+            )
         rows = run(database, self._text(database), Shape(self._shape.columns).maker(database.pin))
         return [dict(zip(names, row, strict=True)) for row in rows]
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from pprint import pformat
 from typing import Any
 
 from drawn.tables import table_of
@@ -251,9 +252,9 @@ class DrawnQuery:
 
 
 def _contents(value: Any) -> Any:
-    """Return what is in a whole row, as text: a document in it has no hash."""
+    """Return what is in a whole row, as text with its keys in order: a document in it has no hash."""
     data = value if isinstance(value, dict) else getattr(value, "__data__", None)
-    return repr(list(data.items())) if data is not None else value
+    return pformat(data) if data is not None else value
 
 
 def _joined(join: Join, rows: list[Row], tables: Tables, nothing: Row) -> Iterator[Row]:

@@ -16,7 +16,7 @@ from drawn.drawing import queries
 from drawn.queries import DrawnQuery
 from drawn.tables import COLUMNS, SCHEMAS, Deal, Tier, drop, fill, make, shared_rows, tenant_rows
 from tenantry import FixedCatalog, Tenant, TenantModel, Tenantry, compiled
-from tenantry.errors import MultipleResultsFound
+from tenantry.errors import InvalidQuery, MultipleResultsFound
 from tenantry.naming import schema_name, tenant_id
 from tenantry.query import Compiled
 
@@ -51,9 +51,11 @@ def in_a_stream(query: DrawnQuery, built: Any, tables: Any) -> None:
 
 
 def as_dicts(query: DrawnQuery, built: Any, tables: Any) -> None:
-    rows = built.dicts()
-    if all(len(row) == len(query.selected) for row in rows):  # Otherwise two columns have the same name.
-        query.check([tuple(row.values()) for row in rows], tables)
+    try:
+        rows = built.dicts()
+    except InvalidQuery:  # Two columns have the same name.
+        return
+    query.check([tuple(row.values()) for row in rows], tables)
 
 
 def into_something(query: DrawnQuery, built: Any, tables: Any) -> None:

@@ -113,8 +113,9 @@ def path(a: Drawn, *keys: str | int) -> Drawn:
 
 def is_json(a: Drawn, value: Any) -> Drawn:
     """Say whether a document is this *value*: of JSON true is no 1."""
+    held = Literal(value)
     same = known(lambda found: _as_json(found) == _as_json(value))
-    return condition(f"({a} == {value!r})", lambda give: a.build(give) == value, lambda at: same(a.of(at)), a)
+    return condition(f"({a} == {held})", lambda give: a.build(give) == give(held), lambda at: same(a.of(at)), a)
 
 
 # The logic of three values.
