@@ -79,6 +79,7 @@ __all__ = [
     "TimestampField",
     "UUIDField",
     "col",
+    "key_of",
     "typed",
 ]
 
@@ -91,3 +92,21 @@ def typed(field: Any) -> Any:
 def col(model: Any, field: Any) -> Any:
     """Bring the field of a plain peewee model to the builder: `col(Country, Country.name)`."""
     return field
+
+
+def key_of(field: Any) -> Any:
+    """Type the key of a foreign key of the same class, without its row: `plan_id = key_of(plan)`."""
+    return _KeyOf(field)
+
+
+class _KeyOf:
+    """The key of a foreign key. peewee puts its own in its place, where it has the name that peewee gives to that."""
+
+    def __init__(self, field: Any) -> None:
+        self._field = field
+
+    def __get__(self, row: Any, model: Any) -> Any:
+        return getattr(model, self._field.name) if row is None else row.__data__.get(self._field.name)
+
+    def __set__(self, row: Any, key: Any) -> None:
+        setattr(row, self._field.name, key)

@@ -11,13 +11,19 @@ from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack, overload
 from uuid import UUID
 
 import peewee
-from peewee import BigBitField as BigBitField
-from peewee import BitField as BitField
 from peewee import CompositeKey as CompositeKey
-from peewee import DeferredForeignKey as DeferredForeignKey
-from peewee import ManyToManyField as ManyToManyField
 
-from tenantry.query.expressions import Column, JsonColumn, Tag
+from tenantry.query.expressions import (
+    AnyColumn,
+    ArrayColumn,
+    BinaryJsonColumn,
+    Column,
+    Condition,
+    ForeignKeyColumn,
+    JsonColumn,
+    Tag,
+    TextSearchColumn,
+)
 
 M = TypeVar("M", bound=peewee.Model)
 Value = TypeVar("Value")
@@ -50,11 +56,19 @@ class Typed(Generic[Value]):
     def __get__(self, row: peewee.Model, model: Any) -> Value: ...
     def __set__(self, row: peewee.Model, value: Value) -> None: ...
 
+class _Element(Generic[Value]):
+    """A field whose values come as they are promised in an array as well."""
+
+    def _element(self) -> Value: ...
+
 def typed(field: peewee.Field[Value]) -> Typed[Value]:
     """Type a field of peewee's, playhouse's or of your own: `key = typed(peewee.UUIDField(null=True))`."""
 
 def col(model: type[M], field: peewee.Field[Value]) -> Column[Tag[M], Value]:
     """Bring the field of a plain peewee model to the builder: `col(Country, Country.name)`."""
+
+def key_of(field: ForeignKeyField[Any, Key]) -> Typed[Key]:
+    """Type the key of a foreign key of the same class, without its row: `plan_id = key_of(plan)`."""
 
 class AutoField(Typed[int]):
     def __init__(self, *, column_name: str | None = None, help_text: str | None = None) -> None: ...
@@ -81,7 +95,7 @@ class JSONField(Typed[Any]):
         **options: Unpack[_Options],
     ) -> None: ...
 
-class BigIntegerField(Typed[Value]):
+class BigIntegerField(Typed[Value], _Element[int]):
     @overload
     def __init__(self: BigIntegerField[int | None], *, null: Literal[True], **options: Unpack[_Options]) -> None: ...
     @overload
@@ -102,13 +116,13 @@ class BlobField(Typed[Value]):
     def __init__(self: BlobField[memoryview], *, null: Literal[False] = False, **options: Unpack[_Options]) -> None: ...
     def __set__(self, row: peewee.Model, value: Value | bytes) -> None: ...
 
-class BooleanField(Typed[Value]):
+class BooleanField(Typed[Value], _Element[bool]):
     @overload
     def __init__(self: BooleanField[bool | None], *, null: Literal[True], **options: Unpack[_Options]) -> None: ...
     @overload
     def __init__(self: BooleanField[bool], *, null: Literal[False] = False, **options: Unpack[_Options]) -> None: ...
 
-class CharField(Typed[Value]):
+class CharField(Typed[Value], _Element[str]):
     @overload
     def __init__(
         self: CharField[str | None], max_length: int = 255, *, null: Literal[True], **options: Unpack[_Options]
@@ -118,7 +132,7 @@ class CharField(Typed[Value]):
         self: CharField[str], max_length: int = 255, *, null: Literal[False] = False, **options: Unpack[_Options]
     ) -> None: ...
 
-class DateField(Typed[Value]):
+class DateField(Typed[Value], _Element[date]):
     @overload
     def __init__(
         self: DateField[date | None],
@@ -136,7 +150,7 @@ class DateField(Typed[Value]):
         **options: Unpack[_Options],
     ) -> None: ...
 
-class DateTimeField(Typed[Value]):
+class DateTimeField(Typed[Value], _Element[datetime]):
     @overload
     def __init__(
         self: DateTimeField[datetime | None],
@@ -154,7 +168,7 @@ class DateTimeField(Typed[Value]):
         **options: Unpack[_Options],
     ) -> None: ...
 
-class DecimalField(Typed[Value]):
+class DecimalField(Typed[Value], _Element[Decimal]):
     @overload
     def __init__(
         self: DecimalField[Decimal | None],
@@ -178,13 +192,13 @@ class DecimalField(Typed[Value]):
         **options: Unpack[_Options],
     ) -> None: ...
 
-class DoubleField(Typed[Value]):
+class DoubleField(Typed[Value], _Element[float]):
     @overload
     def __init__(self: DoubleField[float | None], *, null: Literal[True], **options: Unpack[_Options]) -> None: ...
     @overload
     def __init__(self: DoubleField[float], *, null: Literal[False] = False, **options: Unpack[_Options]) -> None: ...
 
-class FixedCharField(Typed[Value]):
+class FixedCharField(Typed[Value], _Element[str]):
     @overload
     def __init__(
         self: FixedCharField[str | None], max_length: int = 255, *, null: Literal[True], **options: Unpack[_Options]
@@ -194,7 +208,7 @@ class FixedCharField(Typed[Value]):
         self: FixedCharField[str], max_length: int = 255, *, null: Literal[False] = False, **options: Unpack[_Options]
     ) -> None: ...
 
-class FloatField(Typed[Value]):
+class FloatField(Typed[Value], _Element[float]):
     @overload
     def __init__(self: FloatField[float | None], *, null: Literal[True], **options: Unpack[_Options]) -> None: ...
     @overload
@@ -206,13 +220,13 @@ class IPField(Typed[Value]):
     @overload
     def __init__(self: IPField[str], *, null: Literal[False] = False, **options: Unpack[_Options]) -> None: ...
 
-class IntegerField(Typed[Value]):
+class IntegerField(Typed[Value], _Element[int]):
     @overload
     def __init__(self: IntegerField[int | None], *, null: Literal[True], **options: Unpack[_Options]) -> None: ...
     @overload
     def __init__(self: IntegerField[int], *, null: Literal[False] = False, **options: Unpack[_Options]) -> None: ...
 
-class SmallIntegerField(Typed[Value]):
+class SmallIntegerField(Typed[Value], _Element[int]):
     @overload
     def __init__(self: SmallIntegerField[int | None], *, null: Literal[True], **options: Unpack[_Options]) -> None: ...
     @overload
@@ -220,13 +234,13 @@ class SmallIntegerField(Typed[Value]):
         self: SmallIntegerField[int], *, null: Literal[False] = False, **options: Unpack[_Options]
     ) -> None: ...
 
-class TextField(Typed[Value]):
+class TextField(Typed[Value], _Element[str]):
     @overload
     def __init__(self: TextField[str | None], *, null: Literal[True], **options: Unpack[_Options]) -> None: ...
     @overload
     def __init__(self: TextField[str], *, null: Literal[False] = False, **options: Unpack[_Options]) -> None: ...
 
-class TimeField(Typed[Value]):
+class TimeField(Typed[Value], _Element[time]):
     @overload
     def __init__(
         self: TimeField[time | None],
@@ -270,20 +284,27 @@ class UUIDField(Typed[Value]):
     @overload
     def __init__(self: UUIDField[UUID], *, null: Literal[False] = False, **options: Unpack[_Options]) -> None: ...
 
-class BinaryJSONField(JSONField):
-    """As JSONField, kept as jsonb."""
+class BinaryJSONField(Typed[Any]):
+    """playhouse's field of jsonb: as JSONField, but a value in it is read as text."""
 
-class HStoreField(Typed[Value]):
     @overload
-    def __init__(
-        self: HStoreField[dict[str, str | None] | None], *, null: Literal[True], **options: Unpack[_Options]
-    ) -> None: ...
+    def __get__(self, row: None, model: type[M]) -> BinaryJsonColumn[Tag[M]]: ...
     @overload
+    def __get__(self, row: peewee.Model, model: Any) -> Any: ...
     def __init__(
-        self: HStoreField[dict[str, str | None]], *, null: Literal[False] = False, **options: Unpack[_Options]
+        self, dumps: Callable[[Any], str] | None = None, *, null: bool = False, **options: Unpack[_Options]
     ) -> None: ...
 
-class DateTimeTZField(Typed[Value]):
+class HStoreField(Typed[Any]):
+    """Its value is a dict where the driver was told of the extension's type, and else a text: hence `Any`."""
+
+    @overload
+    def __get__(self, row: None, model: type[M]) -> AnyColumn[Tag[M]]: ...
+    @overload
+    def __get__(self, row: peewee.Model, model: Any) -> Any: ...
+    def __init__(self, *, null: bool = False, **options: Unpack[_Options]) -> None: ...
+
+class DateTimeTZField(Typed[Value], _Element[datetime]):
     @overload
     def __init__(
         self: DateTimeTZField[datetime | None], *, null: Literal[True], **options: Unpack[_Options]
@@ -293,7 +314,7 @@ class DateTimeTZField(Typed[Value]):
         self: DateTimeTZField[datetime], *, null: Literal[False] = False, **options: Unpack[_Options]
     ) -> None: ...
 
-class IntervalField(Typed[Value]):
+class IntervalField(Typed[Value], _Element[timedelta]):
     @overload
     def __init__(
         self: IntervalField[timedelta | None], *, null: Literal[True], **options: Unpack[_Options]
@@ -305,99 +326,75 @@ class IntervalField(Typed[Value]):
 
 class TSVectorField(Typed[Value]):
     @overload
+    def __get__(self, row: None, model: type[M]) -> TextSearchColumn[Tag[M], Value]: ...
+    @overload
+    def __get__(self, row: peewee.Model, model: Any) -> Value: ...
+    @overload
     def __init__(self: TSVectorField[str | None], *, null: Literal[True], **options: Unpack[_Options]) -> None: ...
     @overload
     def __init__(self: TSVectorField[str], *, null: Literal[False] = False, **options: Unpack[_Options]) -> None: ...
 
 class ArrayField(Typed[Value]):
-    """Its elements are those of the field that it is given, and any of them may be null."""
+    """Its elements are those of the field that it is given, and any of them may be null.
+
+    They come from the driver as they are, without that field: what it would convert, as a UUID, is `Any`, and so is
+    what there is in several *dimensions*.
+    """
 
     @overload
+    def __get__(self, row: None, model: type[M]) -> ArrayColumn[Tag[M], Value]: ...
+    @overload
+    def __get__(self, row: peewee.Model, model: Any) -> Value: ...
+    @overload
     def __init__(
-        self: ArrayField[list[int | None] | None],
-        field_class: type[IntegerField[Any]] | type[BigIntegerField[Any]] | type[SmallIntegerField[Any]],
-        *args: Any,
+        self: ArrayField[list[Key | None] | None],
+        field_class: Callable[..., _Element[Key]],
+        field_kwargs: dict[str, Any] | None = None,
+        dimensions: Literal[1] = 1,
+        convert_values: bool = False,
+        *,
         null: Literal[True],
-        **options: Any,
+        **options: Unpack[_Options],
     ) -> None: ...
     @overload
     def __init__(
-        self: ArrayField[list[int | None]],
-        field_class: type[IntegerField[Any]] | type[BigIntegerField[Any]] | type[SmallIntegerField[Any]],
-        *args: Any,
+        self: ArrayField[list[Key | None]],
+        field_class: Callable[..., _Element[Key]],
+        field_kwargs: dict[str, Any] | None = None,
+        dimensions: Literal[1] = 1,
+        convert_values: bool = False,
+        *,
         null: Literal[False] = False,
-        **options: Any,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: ArrayField[list[str | None] | None],
-        field_class: type[CharField[Any]] | type[TextField[Any]],
-        *args: Any,
-        null: Literal[True],
-        **options: Any,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: ArrayField[list[str | None]],
-        field_class: type[CharField[Any]] | type[TextField[Any]],
-        *args: Any,
-        null: Literal[False] = False,
-        **options: Any,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: ArrayField[list[Decimal | None] | None],
-        field_class: type[DecimalField[Any]],
-        *args: Any,
-        null: Literal[True],
-        **options: Any,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: ArrayField[list[Decimal | None]],
-        field_class: type[DecimalField[Any]],
-        *args: Any,
-        null: Literal[False] = False,
-        **options: Any,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: ArrayField[list[float | None] | None],
-        field_class: type[FloatField[Any]] | type[DoubleField[Any]],
-        *args: Any,
-        null: Literal[True],
-        **options: Any,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: ArrayField[list[float | None]],
-        field_class: type[FloatField[Any]] | type[DoubleField[Any]],
-        *args: Any,
-        null: Literal[False] = False,
-        **options: Any,
+        **options: Unpack[_Options],
     ) -> None: ...
     @overload
     def __init__(
         self: ArrayField[list[Any] | None],
         field_class: type[Typed[Any]],
-        *args: Any,
+        field_kwargs: dict[str, Any] | None = None,
+        dimensions: int = 1,
+        convert_values: bool = False,
+        *,
         null: Literal[True],
-        **options: Any,
+        **options: Unpack[_Options],
     ) -> None: ...
     @overload
     def __init__(
         self: ArrayField[list[Any]],
         field_class: type[Typed[Any]],
-        *args: Any,
+        field_kwargs: dict[str, Any] | None = None,
+        dimensions: int = 1,
+        convert_values: bool = False,
+        *,
         null: Literal[False] = False,
-        **options: Any,
+        **options: Unpack[_Options],
     ) -> None: ...
 
 class ForeignKeyField(Generic[Target, Key]):
     """On a row it is the row that it refers to, and on the class the column: the key of that row.
 
-    The key is an `int`, unless *field* says which column it is. What refers to a key of another type without saying
-    `field=` has the wrong type here, and the builder refuses to select it.
+    The key without the row is `key_of()` it. It is an `int`, unless *field* says which column it is. What refers to a
+    key of another type without saying `field=` has the wrong type here, and the builder refuses to select it.
     """
 
     @overload
@@ -436,7 +433,7 @@ class ForeignKeyField(Generic[Target, Key]):
     ) -> None: ...
     @overload
     def __init__(
-        self: ForeignKeyField[Any, int],
+        self: ForeignKeyField[_Itself, int],
         model: Literal["self"],
         *,
         null: Literal[False] = False,
@@ -444,17 +441,87 @@ class ForeignKeyField(Generic[Target, Key]):
     ) -> None: ...
     @overload
     def __init__(
-        self: ForeignKeyField[Any, int | None],
+        self: ForeignKeyField[_ItselfOrNone, int | None],
         model: Literal["self"],
         *,
         null: Literal[True],
         **options: Unpack[_ForeignKeyOptions],
     ) -> None: ...
     @overload
-    def __get__(self, row: None, model: type[M]) -> Column[Tag[M], Key]: ...
+    def __get__(self: ForeignKeyField[_Itself, Key], row: None, model: type[M]) -> Column[Tag[M], Key]: ...
+    @overload
+    def __get__(self: ForeignKeyField[_Itself, Key], row: M, model: Any) -> M: ...
+    @overload
+    def __get__(self: ForeignKeyField[_ItselfOrNone, Key], row: None, model: type[M]) -> Column[Tag[M], Key]: ...
+    @overload
+    def __get__(self: ForeignKeyField[_ItselfOrNone, Key], row: M, model: Any) -> M | None: ...
+    @overload
+    def __get__(self, row: None, model: type[M]) -> ForeignKeyColumn[Tag[M], Key, Target]: ...
     @overload
     def __get__(self, row: peewee.Model, model: Any) -> Target: ...
+    @overload
+    def __set__(self: ForeignKeyField[_Itself, Key], row: M, value: M | Key) -> None: ...
+    @overload
+    def __set__(self: ForeignKeyField[_ItselfOrNone, Key], row: M, value: M | Key) -> None: ...
+    @overload
     def __set__(self, row: peewee.Model, value: Target | Key) -> None: ...
+
+class _Itself:
+    """Stands for the model that has the foreign key: `ForeignKeyField("self")`."""
+
+class _ItselfOrNone: ...
+
+class DeferredForeignKey(Typed[Any]):
+    """A foreign key to a model that is named before there is one. A name has no type: row and key are `Any`."""
+
+    @overload
+    def __get__(self, row: None, model: type[M]) -> AnyColumn[Tag[M]]: ...
+    @overload
+    def __get__(self, row: peewee.Model, model: Any) -> Any: ...
+    def __init__(self, rel_model_name: str, *, null: bool = False, **options: Unpack[_ForeignKeyOptions]) -> None: ...
+
+class ManyToManyField(Generic[Value]):
+    """On a row it is a query of the rows that it leads to. It is no column, so the builder does not select it."""
+
+    def __init__(
+        self: ManyToManyField[M],
+        model: type[M],
+        backref: str | None = None,
+        through_model: type[peewee.Model] | peewee.DeferredThroughModel | None = None,
+        on_delete: str | None = None,
+        on_update: str | None = None,
+    ) -> None: ...
+    @overload
+    def __get__(self: ManyToManyField[M], row: None, model: Any) -> ManyToManyField[M]: ...
+    @overload
+    def __get__(self: ManyToManyField[M], row: peewee.Model, model: Any) -> peewee.ManyToManyQuery[M]: ...
+    def __set__(self, row: peewee.Model, value: Iterable[Value] | Iterable[int]) -> None: ...
+    def get_through_model(self) -> type[peewee.Model]: ...
+
+class BitField(Typed[int]):
+    """A whole number whose bits have names: `is_draft = flags.flag(1)`."""
+
+    def __init__(self, *, null: Literal[False] = False, **options: Unpack[_Options]) -> None: ...
+    def flag(self, value: int | None = None) -> Flag: ...
+
+class Flag:
+    """A bit of a :class:`BitField`: on the class the condition that it is set, and on a row a bool."""
+
+    @overload
+    def __get__(self, row: None, model: type[M]) -> Condition[Tag[M]]: ...
+    @overload
+    def __get__(self, row: peewee.Model, model: Any) -> bool: ...
+    def __set__(self, row: peewee.Model, value: bool) -> None: ...
+
+class BigBitField:
+    """On a row it is peewee's object of any number of bits, and the builder reads their bytes."""
+
+    @overload
+    def __get__(self, row: None, model: type[M]) -> Column[Tag[M], memoryview]: ...
+    @overload
+    def __get__(self, row: peewee.Model, model: Any) -> peewee.BigBitFieldData: ...
+    def __init__(self, *, null: Literal[False] = False, **options: Unpack[_Options]) -> None: ...
+    def __set__(self, row: peewee.Model, value: bytes | bytearray | memoryview | peewee.BigBitFieldData) -> None: ...
 
 class _ForeignKeyOptions(TypedDict, total=False):
     backref: str | None

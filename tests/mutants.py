@@ -437,17 +437,21 @@ MUTANTS = (
     _mutant(
         "a sum of big numbers is no int",
         DRAWN,
-        Edit("fn.py", "convert=int if _is_whole(value) else None", "convert=None"),
+        Edit("fn.py", "convert=int if is_whole(value) else None", "convert=None"),
     ),
     _mutant(
         "a sum of keys is no int",
         DRAWN,
-        Edit("fn.py", "        return _is_whole(node.rel_field)", "        return False"),
+        Edit("query/rows.py", "        return is_whole(node.rel_field)", "        return False"),
     ),
     _mutant(
         "a parameter makes a sum no int",
         DRAWN,
-        Edit("fn.py", "return node.kind is int if isinstance(node, Parameter) else isinstance", "return isinstance"),
+        Edit(
+            "query/rows.py",
+            "return node.kind is int if isinstance(node, Parameter) else isinstance",
+            "return isinstance",
+        ),
     ),
     _mutant(
         "a window's value is the driver's",

@@ -6,8 +6,9 @@ from typing import Any
 
 import peewee
 
-Column = Comparable = Expr = Fixed = Operand = peewee.ColumnBase
-Aggregate = peewee.Function
+Column = Comparable = Computed = Expr = Fixed = Operand = Valued = peewee.ColumnBase
+Aggregate = Collected = peewee.Function
+ForeignKeyColumn = peewee.ForeignKeyField
 Condition = peewee.Expression
 Ordering = peewee.Ordering
 Decoy = Owned = RequiredScope = JoinedScope = Scope = Selectable = Tag = Any

@@ -12,7 +12,7 @@ from tenantry.binding import BoundDatabase
 from tenantry.binding.instances import is_made_of_fields
 from tenantry.context import Pin
 from tenantry.errors import InvalidQuery
-from tenantry.query.rendering import WHOLE
+from tenantry.query.rendering import WHOLE, Parameter
 from tenantry.query.sources import ColumnOfDerived, Derived
 
 Row = tuple[Any, ...]
@@ -39,6 +39,9 @@ _NATIVE = frozenset(
         peewee.TimeField,
     }
 )
+
+_ARITHMETIC = frozenset({peewee.OP.ADD, peewee.OP.SUB, peewee.OP.MUL, peewee.OP.DIV})
+_BEYOND_BIGINT = 2**63
 
 
 class Entity:
@@ -70,9 +73,45 @@ def bare(node: Any) -> Any:
     return bare(node.node) if isinstance(node, (peewee.Alias, ColumnOfDerived)) else node
 
 
+def is_whole(node: Any) -> bool:
+    """Say whether the values of *node* are promised to be whole numbers."""
+    node = inner(node)
+    if isinstance(node, peewee.Expression):
+        has_fraction = node.op == peewee.OP.DIV and (may_be_numeric(node.lhs) or may_be_numeric(node.rhs))
+        return node.op in _ARITHMETIC and not has_fraction and is_whole(node.lhs) and is_whole(node.rhs)
+    if isinstance(node, peewee.ForeignKeyField):
+        return is_whole(node.rel_field)
+    if isinstance(node, (peewee.Function, peewee.Case)):
+        return bool(vars(node).get("whole"))
+    return node.kind is int if isinstance(node, Parameter) else isinstance(node, (*WHOLE, int))
+
+
+def may_be_numeric(node: Any) -> bool:
+    """Say whether PostgreSQL may make whole numbers numeric in *node*, as its sum of bigint is."""
+    node = inner(node)
+    if isinstance(node, peewee.Expression):
+        return may_be_numeric(node.lhs) or may_be_numeric(node.rhs)
+    if isinstance(node, (peewee.Function, peewee.Case)):
+        return bool(vars(node).get("numeric"))
+    return isinstance(node, int) and abs(node) >= _BEYOND_BIGINT
+
+
+def inner(node: Any) -> Any:
+    """Return what *node* has the value of: what an alias stands for, a query selects, a window has the function of."""
+    node = bare(node)
+    if type(node) is peewee.NodeList:
+        first: Any = node.nodes[0]
+        if isinstance(first, peewee.Select):  # A query as a value.
+            selected: Any = first
+            return inner(selected._returning[0])
+        if isinstance(first, peewee.Function):  # A function of a window.
+            return first
+    return node
+
+
 def converter(node: Any) -> Convert | None:
     """Return what makes a value of *node* from the driver's, or None where the driver's is right."""
-    node = bare(node)
+    node = inner(node)
     if isinstance(node, peewee.ForeignKeyField):
         key = node.rel_field
         if not isinstance(key, WHOLE) and not getattr(node, "says_field", True):
@@ -84,13 +123,8 @@ def converter(node: Any) -> Convert | None:
         return converter(key)
     if isinstance(node, peewee.Field):
         return None if type(node) in _NATIVE else node.python_value
-    if type(node) is peewee.NodeList:
-        first: Any = node.nodes[0]
-        if isinstance(first, peewee.Select):  # A query as a value.
-            selected: Any = first
-            return converter(selected._returning[0])
-        if isinstance(first, peewee.Function):  # A function of a window.
-            return converter(first)
+    if isinstance(node, peewee.Expression):
+        return int if may_be_numeric(node) and is_whole(node) else None
     made: Convert | None = getattr(node, "_python_value", None)  # Of a function.
     return made
 
@@ -104,7 +138,7 @@ def name_of(node: Any) -> str | None:
         return node.model.__name__.lower()
     if isinstance(node, (peewee.Field, ColumnOfDerived)):
         return str(node.name)
-    return str(node.name).lower() if isinstance(node, peewee.Function) else None
+    return str(node.name).lower() or None if isinstance(node, peewee.Function) else None
 
 
 class Shape:

@@ -126,6 +126,22 @@ class Query(_Rows, peewee.Node):  # type: ignore[misc]  # peewee's stubs
         """Join each row with each of *model*'s."""
         return self._joined(model, JOIN.CROSS, None)
 
+    def lookup(self, key: Any) -> Query:
+        """Left-join the table that a foreign key refers to: `lookup(Invoice.plan)`.
+
+        Raises:
+            InvalidQuery: *key* is no foreign key, or refers to its own table, which is joined by an alias.
+        """
+        if not isinstance(key, peewee.ForeignKeyField):
+            raise InvalidQuery(f"lookup() takes a foreign key, and was given {key!r}")
+        model, name = key.rel_model, f"{key.model.__name__}.{key.name}"
+        if model is key.model or key._is_self_reference:
+            raise InvalidQuery(
+                f"{name} refers to its own table: make an alias of it, a class below {model.__name__} with "
+                f"Meta.alias = True, and left_join(Alias, on={name} == Alias.{key.rel_field.name})"
+            )
+        return self.left_join(model, on=key == key.rel_field)
+
     def correlate(self, model: Any) -> Query:
         """Let columns of *model* be named that the query around this one has: for `fn.exists()` and `as_scalar()`."""
         checked_model(model)
