@@ -119,11 +119,12 @@ class Expr(Valued[Owner_co, Value_co]):
     @overload
     def __select__(self, scope: JoinedScope[Owner_co], /) -> Value_co | None: ...
 
+    # mypy takes the operands of an operator within `select()` to be of one table: what is computed of two needs a name.
     # Numbers. A type wider than what comes is true, and a narrower one is not: hence the unions. The overloads that
     # overlap do so for a value that is None alone, which no column is.
     @overload
     def __add__(
-        self: Expr[Owner, _Number], other: Expr[Owner2, _Number2] | Decoy
+        self: Expr[Owner, _Number], other: Expr[Owner2, _Number2]
     ) -> Computed[Owner | Owner2, _Number | _Number2]: ...
     @overload
     def __add__(
@@ -141,7 +142,7 @@ class Expr(Valued[Owner_co, Value_co]):
     def __add__(self: Expr[Owner, _Span], other: timedelta) -> Expr[Owner, _Span]: ...
     @overload
     def __sub__(  # type: ignore[overload-overlap]
-        self: Expr[Owner, _Number], other: Expr[Owner2, _Number2] | Decoy
+        self: Expr[Owner, _Number], other: Expr[Owner2, _Number2]
     ) -> Computed[Owner | Owner2, _Number | _Number2]: ...
     @overload
     def __sub__(
@@ -158,16 +159,14 @@ class Expr(Valued[Owner_co, Value_co]):
     @overload
     def __sub__(self: Expr[Owner, _Span], other: timedelta) -> Expr[Owner, _Span]: ...
     @overload
-    def __sub__(
-        self: Expr[Owner, datetime], other: Expr[Owner2, datetime] | Decoy
-    ) -> Computed[Owner | Owner2, timedelta]: ...
+    def __sub__(self: Expr[Owner, datetime], other: Expr[Owner2, datetime]) -> Computed[Owner | Owner2, timedelta]: ...
     @overload
     def __sub__(
-        self: Expr[Owner, datetime | None], other: Expr[Owner2, datetime | None] | Decoy
+        self: Expr[Owner, datetime | None], other: Expr[Owner2, datetime | None]
     ) -> Computed[Owner | Owner2, timedelta | None]: ...
     @overload
     def __mul__(
-        self: Expr[Owner, _Number], other: Expr[Owner2, _Number2] | Decoy
+        self: Expr[Owner, _Number], other: Expr[Owner2, _Number2]
     ) -> Computed[Owner | Owner2, _Number | _Number2]: ...
     @overload
     def __mul__(
@@ -179,7 +178,7 @@ class Expr(Valued[Owner_co, Value_co]):
     def __mul__(self: Expr[Owner, _Number], other: float | Decimal) -> Expr[Owner, _Number | Decimal]: ...
     @overload
     def __truediv__(
-        self: Expr[Owner, _Number], other: Expr[Owner2, _Number2] | Decoy
+        self: Expr[Owner, _Number], other: Expr[Owner2, _Number2]
     ) -> Computed[Owner | Owner2, _Number | _Number2]: ...
     @overload
     def __truediv__(
@@ -206,9 +205,7 @@ class Expr(Valued[Owner_co, Value_co]):
     @overload
     def __rtruediv__(self: Expr[Owner, _Number], other: float | Decimal) -> Expr[Owner, _Number | Decimal]: ...
     @overload
-    def concat(
-        self: Expr[Owner, _Text], other: Valued[Owner2, _Text2] | Decoy
-    ) -> Computed[Owner | Owner2, _Text | _Text2]: ...
+    def concat(self: Expr[Owner, _Text], other: Valued[Owner2, _Text2]) -> Computed[Owner | Owner2, _Text | _Text2]: ...
     @overload
     def concat(self: Expr[Owner, _Text], other: str) -> Expr[Owner, _Text]: ...
 
@@ -231,7 +228,7 @@ class Fixed(Valued[Owner_co, Value_co]):
     ) -> Fixed[Owner | Owner2, _Number | _Number2]: ...
     @overload
     def __add__(
-        self: Fixed[Owner, _Number], other: Expr[Owner2, _Number2] | Decoy
+        self: Fixed[Owner, _Number], other: Expr[Owner2, _Number2]
     ) -> Computed[Owner | Owner2, _Number | _Number2]: ...
     @overload
     def __add__(self: Fixed[Owner, _Number], other: int) -> Fixed[Owner, _Number]: ...
@@ -249,7 +246,7 @@ class Fixed(Valued[Owner_co, Value_co]):
     ) -> Fixed[Owner | Owner2, _Number | _Number2]: ...
     @overload
     def __sub__(
-        self: Fixed[Owner, _Number], other: Expr[Owner2, _Number2] | Decoy
+        self: Fixed[Owner, _Number], other: Expr[Owner2, _Number2]
     ) -> Computed[Owner | Owner2, _Number | _Number2]: ...
     @overload
     def __sub__(self: Fixed[Owner, _Number], other: int) -> Fixed[Owner, _Number]: ...
@@ -267,7 +264,7 @@ class Fixed(Valued[Owner_co, Value_co]):
     ) -> Fixed[Owner | Owner2, _Number | _Number2]: ...
     @overload
     def __mul__(
-        self: Fixed[Owner, _Number], other: Expr[Owner2, _Number2] | Decoy
+        self: Fixed[Owner, _Number], other: Expr[Owner2, _Number2]
     ) -> Computed[Owner | Owner2, _Number | _Number2]: ...
     @overload
     def __mul__(self: Fixed[Owner, _Number], other: int) -> Fixed[Owner, _Number]: ...
@@ -279,7 +276,7 @@ class Fixed(Valued[Owner_co, Value_co]):
     ) -> Fixed[Owner | Owner2, _Number | _Number2 | Decimal]: ...
     @overload
     def __truediv__(
-        self: Fixed[Owner, _Number], other: Expr[Owner2, _Number2] | Decoy
+        self: Fixed[Owner, _Number], other: Expr[Owner2, _Number2]
     ) -> Computed[Owner | Owner2, _Number | _Number2 | Decimal]: ...
     @overload
     def __truediv__(self: Fixed[Owner, _Number], other: int) -> Fixed[Owner, _Number | Decimal]: ...
@@ -304,9 +301,7 @@ class Fixed(Valued[Owner_co, Value_co]):
     @overload
     def concat(self: Fixed[Owner, _Text], other: Fixed[Owner2, _Text2]) -> Fixed[Owner | Owner2, _Text | _Text2]: ...
     @overload
-    def concat(
-        self: Fixed[Owner, _Text], other: Expr[Owner2, _Text2] | Decoy
-    ) -> Computed[Owner | Owner2, _Text | _Text2]: ...
+    def concat(self: Fixed[Owner, _Text], other: Expr[Owner2, _Text2]) -> Computed[Owner | Owner2, _Text | _Text2]: ...
     @overload
     def concat(self: Fixed[Owner, _Text], other: str) -> Fixed[Owner, _Text]: ...
 
