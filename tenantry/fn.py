@@ -178,10 +178,17 @@ def value(value: Any) -> Any:
     return _function("", _typed(value), convert=_CONVERTED.get(type(value)), whole=type(value) is int)
 
 
+def _kind(value: Any) -> Any:
+    return value.kind if isinstance(value, Parameter) else type(value)
+
+
 def _typed(value: Any) -> Any:
     """Return *value* with its type, if it is none of PostgreSQL's own."""
-    kind = value.kind if isinstance(value, Parameter) else type(value)
-    return peewee.Cast(peewee.Value(value), _SQL_TYPES[kind]) if kind in _SQL_TYPES else value
+    kind = _kind(value)
+    if kind not in _SQL_TYPES:
+        return value
+    node = value if isinstance(value, Parameter) else peewee.Value(value, converter=False)
+    return peewee.Cast(node, _SQL_TYPES[kind])
 
 
 def coalesce(value: Any, *others: Any) -> Any:
@@ -191,7 +198,7 @@ def coalesce(value: Any, *others: Any) -> Any:
 
 def _adapted(value: Any, other: Any) -> Any:
     field = bare(value)
-    if type(other) is float and is_whole(value):
+    if _kind(other) is float and is_whole(value):
         return _typed(other)
     if isinstance(field, peewee.Field) and not isinstance(other, peewee.Node):
         whole = is_whole(field) and type(other) is int
@@ -331,8 +338,8 @@ def case(*branches: Any, default: Any = None) -> Any:
     values = [value for _, value in branches] + ([] if default is None else [default])
     convert, made.whole = _common(values)
     made.numeric = convert is int
-    kinds = {value.kind if isinstance(value, Parameter) else type(value) for value in values}
-    made._python_value = _CONVERTED.get(*kinds) if len(kinds) == 1 and convert is None else convert
+    kinds = {_kind(value) for value in values}
+    made._python_value = _CONVERTED[kinds.pop()] if kinds in ({UUID}, {bytes}) else convert
     return made
 
 

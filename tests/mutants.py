@@ -463,7 +463,7 @@ MUTANTS = (
         DRAWN,
         Edit("query/rows.py", "isinstance(first, peewee.Select):", "False:"),
     ),
-    _mutant("a case is what PostgreSQL takes it for", DRAWN, Edit("fn.py", "if len(kinds) == 1:", "if False:")),
+    _mutant("a case is what PostgreSQL takes it for", DRAWN, Edit("fn.py", "if kind not in _SQL_TYPES:", "if True:")),
     _mutant(
         "a fraction beside a whole column is cut off",
         DRAWN,

@@ -10,7 +10,7 @@ from uuid import UUID
 import peewee
 import pytest
 
-from tenantry import SharedModel, fields, fn, with_shared
+from tenantry import SharedModel, compiled, fields, fn, with_shared
 from tenantry.errors import InvalidQuery
 
 
@@ -96,6 +96,9 @@ day, moment = date(2026, 5, 6), datetime(2026, 5, 6, 7, 8)
         (fn.least(N.few, N.none, N.many), 1),
         (fn.case((N.few == 1, N.many), default=0), 10),
         (fn.case((N.few == 1, N.key)), UUID(int=7)),
+        (fn.case((N.few == 1, UUID(int=7))), UUID(int=7)),
+        (fn.case((N.few == 1, b"a")), b"a"),
+        (fn.case((N.few == 1, 1), default=1.5), 1.0),
         (fn.case((N.few == 2, Decimal(3)), default=0), Decimal(0)),
         # Numbers.
         (fn.abs(0 - N.many), 10),
@@ -216,6 +219,16 @@ def test_a_value_has_a_name_if_it_is_given_one(numbers):
     assert with_shared(Number).limit(1).select(fn.value("a").alias("kind"), fn.value(1)).dicts() == [
         {"kind": "a", "column_2": 1}
     ]
+
+
+def test_a_parameter_is_of_its_type_where_a_value_would_be(numbers):
+    @compiled
+    def query(half: float, whole: Decimal, name: str) -> Any:
+        chosen = fn.case((Number.few == 1, whole), default=Decimal(0))
+        return with_shared(Number).limit(1).select(fn.coalesce(Number.none, half), chosen, fn.concat(name, "!"))
+
+    for found, expected in zip(query.one(0.5, Decimal(2), "a"), (0.5, Decimal(2), "a!"), strict=True):
+        same(found, expected)
 
 
 @pytest.mark.parametrize("part", ["year'; DROP TABLE number; --", "", 3])
