@@ -219,6 +219,13 @@ def test_lookups_go_on_from_one_table_to_the_next(orders):
     assert query.select(Order.id, Offer.name, Area.code).execute() == [(1, "small", "eu"), (2, None, None)]
 
 
+def test_a_lookup_is_of_the_column_that_the_key_refers_to():
+    class Named(SharedModel):
+        offer = fields.ForeignKeyField(Offer, field=Offer.name)
+
+    assert '("t2"."offer_id" = "t1"."name")' in with_shared(Named).lookup(Named.offer).select(Offer.id).sql()[0]
+
+
 def test_a_lookup_from_an_alias_is_the_aliass(orders):
     query = with_shared(Order).join(Parent, on=Order.parent == Parent.id).lookup(Parent.offer)
     assert query.select(Order.id, Offer.name).execute() == [(2, "small")]

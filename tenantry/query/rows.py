@@ -138,7 +138,7 @@ def name_of(node: Any) -> str | None:
         return node.model.__name__.lower()
     if isinstance(node, (peewee.Field, ColumnOfDerived)):
         return str(node.name)
-    return str(node.name).lower() or None if isinstance(node, peewee.Function) else None
+    return str(node.name).lower() if isinstance(node, peewee.Function) else None
 
 
 class Shape:
