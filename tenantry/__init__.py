@@ -1,7 +1,7 @@
 """Multi-tenancy for the peewee ORM on PostgreSQL: one set of models, one schema per tenant, one bounded pool."""
 
 from tenantry import fn
-from tenantry.app import Hooks, TenantExecutor, Tenantry, stream, wrap
+from tenantry.app import Hooks, TenantExecutor, Tenantry, across, stream, wrap
 from tenantry.binding import SharedModel, TenantModel
 from tenantry.catalog import FixedCatalog, State, Tenant
 from tenantry.errors import TenantryError
@@ -21,6 +21,7 @@ __all__ = [
     "TenantModel",
     "Tenantry",
     "TenantryError",
+    "across",
     "compiled",
     "fn",
     "raw",

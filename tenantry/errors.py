@@ -20,6 +20,7 @@ TenantryError
 │   ├── GeneratorSuspended       what is bound was bound by a generator, for itself
 │   └── GeneratorMoved           a generator has bound it in another thread, task or context than it goes on in
 ├── EndedByCollector             a generator that the garbage collector ends wanted to begin something
+├── TenantBound                  many tenants were to be read where one is bound
 ├── BindingRefused               a model, a query or a proxy was to be tied to one database
 ├── InvalidModel                 a model that no tenant could be told apart by
 ├── WrongTenant                  a row, a query or a result of one tenant was to act in another
@@ -33,6 +34,7 @@ TenantryError
 │   ├── TenantSuspended          it is switched off for now
 │   ├── TenantDropped            it was dropped
 │   ├── TenantNotReady           it is still being made
+│   ├── TenantBehind             it has not the tables that a query over many tenants reads
 │   └── TenantExists             the id is taken
 ├── SchemaTaken                  the schema of a new tenant is there already
 ├── RoleTaken                    the role of a new tenant is there already, and in use
@@ -262,6 +264,17 @@ class WrongTenant(TenantryError):
         self.what, self.made_in, self.bound = what, mine, here
 
 
+class TenantBound(TenantryError):
+    """Many tenants were to be read where one is bound. Nothing was sent."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(
+            f"across() reads many tenants, and tenant {tenant!r} is bound here: run it outside use(), or inside "
+            "`with tenants.shared():`"
+        )
+        self.tenant = tenant
+
+
 class InvalidModel(TenantryError):
     """A model, or a field of one, that could not be kept to a tenant."""
 
@@ -350,6 +363,15 @@ class TenantNotReady(TenantError):
     """It is still being made."""
 
     says = "is still being made: try again when its creation has finished"
+
+
+class TenantBehind(TenantError):
+    """It has not the table or the column that a query over many tenants reads. *reason* is what the server says."""
+
+    def __init__(self, tenant: str, *, reason: str) -> None:
+        self.says = f"has not what the query reads: {reason}. Migrate it, or leave it out by among="
+        super().__init__(tenant)
+        self.reason = reason
 
 
 class TenantExists(TenantError):

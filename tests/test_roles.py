@@ -19,7 +19,7 @@ from own_database import connect, own_database
 from psycopg2.extensions import make_dsn
 from relay import Relay
 
-from tenantry import FixedCatalog, SharedModel, Tenant, TenantModel, Tenantry
+from tenantry import FixedCatalog, SharedModel, Tenant, TenantModel, Tenantry, across, fn, with_shared
 from tenantry.cli.entry import main
 from tenantry.errors import ConfigError, InvalidSetting, MigrationFailed, RolesNotReady, RoleTaken
 from tenantry.naming import MAX_BYTES, own_role, schema_name, tenant_id, tenant_role
@@ -122,6 +122,25 @@ def test_a_statement_of_a_tenant_runs_as_its_role(tenants):
     with tenants.use("acme"):
         assert whose(tenants) == [(f"t_acme@{DATABASE}", LOGIN)]
         assert [invoice.note for invoice in Invoice.select()] == ["of acme"]
+
+
+def test_a_query_over_many_tenants_runs_as_the_owner_of_their_tables(tenants):
+    assert across(tenants, with_shared(Invoice).select(Invoice.note)).execute() == [
+        ("acme", ("of acme",)),
+        ("globex", ("of globex",)),
+    ]
+    assert across(tenants, with_shared(Invoice).select(fn.count())).combined() == [(2,)]
+
+
+def test_a_query_over_many_tenants_finds_no_rows_that_a_policy_keeps_for_a_tenant(url, migrations, engine):
+    migrations("shared/0002_policy.sql", tenant_policy(Audit, "tenant"))
+    tenants = engine(tenant_setting=True)
+    tenants.create("acme")
+    with tenants.use("acme"):
+        Audit.create(tenant="acme", note="mine")
+        Invoice.create(note="mine")
+    query = with_shared(Invoice).left_join(Audit, on=Audit.note == Invoice.note).select(Invoice.note, Audit.note)
+    assert across(tenants, query).execute() == [("acme", ("mine", None))]
 
 
 def test_a_role_costs_no_message(tenants, url, engine):
