@@ -806,6 +806,46 @@ MUTANTS = (
             "_REFUSAL[tenant.state](str([each.id for each in catalog]))",
         ),
     ),
+    # Many tenants at once.
+    _mutant(
+        "many tenants are read inside of one",
+        "test_across.py",
+        Edit("app/across.py", "        raise TenantBound(here.tenant.id)", "        pass"),
+    ),
+    _mutant(
+        "a query over many tenants takes what is one's",
+        "test_across.py",
+        Edit("query/union.py", "render(node, ManyPin(place))", "render(node)"),
+    ),
+    _mutant(
+        "a row of many tenants' belongs to the first",
+        "test_across.py",
+        Edit("app/across.py", "            tenant = batch[number]\n", "            tenant = batch[0]\n"),
+    ),
+    _mutant(
+        "rows of many tenants are nobody's",
+        "test_across.py",
+        Edit("app/across.py", "Pin(self.database.pin.place, tenant.id, tenant.epoch)", "self.database.pin"),
+    ),
+    _mutant(
+        "many tenants are read in one statement, whatever it locks",
+        "test_across.py",
+        Edit("app/across.py", "min(MOST_TENANTS, fitting)", "len(self._chosen)"),
+    ),
+    _mutant(
+        "a tenant that is behind is passed over",
+        "test_across.py",
+        Edit("app/across.py", "        raise self._blamed(left, failed) from failed", "        return send([])"),
+    ),
+    _mutant(
+        "suspended tenants are read among all",
+        "test_across.py",
+        Edit(
+            "app/across.py",
+            "for tenant in self._engine if tenant.state is State.ACTIVE]",
+            "for tenant in self._engine]",
+        ),
+    ),
     # Migrations.
     _machine("a history outlives its tenant", "remake_tenant", _DROP_KEEPS_HISTORY, _CREATE_KEEPS_HISTORY),
     _mutant("a drop keeps the history", GUARDS, _DROP_KEEPS_HISTORY),

@@ -147,7 +147,7 @@ def test_an_order_holds_where_the_server_works_in_parallel(tenants, sql):
     with tenants.shared(), tenants.database.atomic():
         tenants.database.execute_sql(
             "SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL enable_indexscan = off;"
-            "SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 4"
+            "SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL max_parallel_workers_per_gather = 4"
         )
         rows = across(tenants, query).execute()
     for each in ("acme", "globex", "initech"):

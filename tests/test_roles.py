@@ -134,7 +134,7 @@ def test_a_query_over_many_tenants_runs_as_the_owner_of_their_tables(tenants):
 
 def test_a_query_over_many_tenants_finds_no_rows_that_a_policy_keeps_for_a_tenant(url, migrations, engine):
     migrations("shared/0002_policy.sql", tenant_policy(Audit, "tenant"))
-    tenants = engine(tenant_setting=True)
+    tenants = engine(tenant_setting=True, shared_grants="SELECT, INSERT ON audit")
     tenants.create("acme")
     with tenants.use("acme"):
         Audit.create(tenant="acme", note="mine")

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import shop
+from benchmarks.across import across_tables
 from benchmarks.fleet import fleet_tables
 from benchmarks.messages import message_tables
 from benchmarks.orm import orm_tables
@@ -75,6 +76,7 @@ def _tables(server: Server, *, quick: bool) -> Iterator[Table]:
     yield from orm_tables(server, first, rounds, Pinning(server))
     yield from query_tables(server, first, rounds, Pinning(server))
     yield from message_tables(server, first)
+    yield from across_tables(server, catalog, 5 if quick else 9)
     yield from request_tables(server, catalog, Load(7, 1_600) if quick else Load(15, 5_000))
     yield from fleet_tables(server, 50 if quick else 1_000)
 

@@ -22,7 +22,7 @@ from psycopg2.extensions import AsIs
 
 from isolation.actor import REFUSED, Actor, Block, Held, Mistake
 from isolation.world import MODELS, POOL_SIZE, PREFIX, SHARED, Author, Bait, Note, Plan, tally
-from tenantry import TenantExecutor, compiled, fn, stream, with_shared, wrap
+from tenantry import TenantExecutor, across, compiled, fn, stream, with_shared, wrap
 from tenantry.errors import (
     GeneratorSuspended,
     NoTenantBound,
@@ -30,6 +30,7 @@ from tenantry.errors import (
     PoolTimeout,
     ServerError,
     SessionRequired,
+    TenantBound,
     TenantDropped,
     TenantExists,
     TenantSuspended,
@@ -789,6 +790,19 @@ def ask_shared_with_tenants(actor: Actor, _: str, number: int) -> None:
     rows = actor.do((query.execute, query.compile().execute)[number % 2])
     if rows is not REFUSED:
         actor.compare("plan", dict(rows))
+
+
+@operation(lambda actor: not actor.layers(), weight=2, parallel=False)
+def ask_across(actor: Actor, _: str, __: int) -> None:
+    """Where nothing or the shared schema is bound each row is its tenant's, and inside a tenant there are none."""
+    world = actor.world
+    query = across(world.engine, with_shared(Note).select(Note.value))
+    if actor.place not in (None, SHARED):
+        with actor.refused(TenantBound, silent=True):
+            query.execute()
+    elif actor.binding is None or actor.binding.kind == "use":
+        for tenant, (value,) in query.execute():
+            actor.check_provenance([value], world.living[tenant])
 
 
 @operation(bound)

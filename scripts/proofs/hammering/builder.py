@@ -6,7 +6,7 @@ from typing import Any
 
 from hammering.worker import Worker, operation
 from hammering.world import TENANTS, Note
-from tenantry import compiled, with_shared
+from tenantry import across, compiled, with_shared
 
 
 @compiled
@@ -63,6 +63,17 @@ async def built_elsewhere(w: Worker, tenant: str) -> None:
     query = with_shared(Note).where(Note.worker == w.number)
     with w.tenants.use(_other(w, tenant)), w.refused("WrongTenant"):
         query.execute()
+
+
+@operation(1)
+async def read_across(w: Worker, tenant: str) -> None:
+    """In one tenant all of them cannot be read; beside it each row comes with its own."""
+    query = across(w.tenants, with_shared(Note).where(Note.worker == w.number).select(Note.value))
+    with w.refused("TenantBound"):
+        query.execute()
+    with w.tenants.shared():
+        for other, (value,) in query.execute():
+            w.check(other, [value])
 
 
 def _other(w: Worker, tenant: str) -> str:
