@@ -26,7 +26,7 @@ from own_database import connect, own_database
 from psycopg2.extensions import make_dsn
 from relay import Relay
 
-from tenantry import Hooks, SharedModel, TenantModel, Tenantry, embedded
+from tenantry import Hooks, SharedModel, TenantModel, Tenantry, across, embedded, with_shared
 from tenantry.cli.entry import main
 from tenantry.errors import (
     ConfigError,
@@ -36,6 +36,7 @@ from tenantry.errors import (
     ServerRefused,
     TransactionOpen,
     UnsafeDefaultPath,
+    WrongTenant,
 )
 from tenantry.naming import RoleName
 from tenantry.pool import Login
@@ -796,3 +797,14 @@ def test_a_left_over_role_that_can_log_in_makes_room(tenants, engine, admin):
     anew.create("acme")
     with anew.use("acme"):
         assert Invoice.select().count() == 0
+
+
+def test_a_query_over_many_tenants_goes_over_the_main_pool(tenants):
+    before = tenants.parts.tenant_pools.figures()
+    found = dict(across(tenants, with_shared(Invoice)))
+    assert {tenant: row.note for tenant, row in found.items()} == {"acme": "of acme", "globex": "of globex"}
+    assert tenants.parts.tenant_pools.figures() == before
+    with tenants.use("acme"):
+        found["acme"].save()
+        with pytest.raises(WrongTenant):
+            found["globex"].save()

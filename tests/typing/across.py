@@ -48,9 +48,9 @@ with across(tenants, query).stream() as rows:
 totals = with_shared(Invoice).group_by(Invoice.note).select(Invoice.note, fn.count(), fn.sum(Invoice.total))
 assert_type(across(tenants, totals).combined(), list[tuple[str | None, int, Decimal | None]])
 
-across(tenants, Invoice)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-across(query, tenants)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-across(tenants, query, ["acme"])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-across(tenants, query, among=[1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
-across(tenants, query, batch="all")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-across(tenants, query).execute()[0].note  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+across(tenants, Invoice)  # type: ignore[arg-type]
+across(query, tenants)  # type: ignore[arg-type]
+across(tenants, query, ["acme"])  # type: ignore[call-arg]
+across(tenants, query, among=[1])  # type: ignore[list-item]
+across(tenants, query, batch="all")  # type: ignore[arg-type]
+across(tenants, query).execute()[0].note  # type: ignore[attr-defined]

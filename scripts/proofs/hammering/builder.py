@@ -68,12 +68,12 @@ async def built_elsewhere(w: Worker, tenant: str) -> None:
 @operation(1)
 async def read_across(w: Worker, tenant: str) -> None:
     """In one tenant all of them cannot be read; beside it each row comes with its own."""
-    query = across(w.tenants, with_shared(Note).where(Note.worker == w.number).select(Note.value))
-    with w.refused("TenantBound"):
-        query.execute()
-    with w.tenants.shared():
+    with w.tenants.shared():  # A query that is begun in a tenant is that tenant's.
+        query = across(w.tenants, with_shared(Note).where(Note.worker == w.number).select(Note.value))
         for other, (value,) in query.execute():
             w.check(other, [value])
+    with w.refused("TenantBound"):
+        query.execute()
 
 
 def _other(w: Worker, tenant: str) -> str:
