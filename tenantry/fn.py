@@ -15,7 +15,7 @@ import peewee
 
 from tenantry.errors import InvalidQuery
 from tenantry.query.rendering import Parameter, as_it_is
-from tenantry.query.rows import Convert, Entity, bare, converter, is_whole, may_be_numeric
+from tenantry.query.rows import Convert, Entity, converter, inner, is_whole, may_be_numeric
 
 _CONVERTED: dict[Any, Convert] = {
     UUID: lambda value: value if isinstance(value, UUID) else UUID(value),
@@ -197,7 +197,7 @@ def coalesce(value: Any, *others: Any) -> Any:
 
 
 def _adapted(value: Any, other: Any) -> Any:
-    field = bare(value)
+    field = inner(value)
     if _kind(other) is float and is_whole(value):
         return _typed(other)
     if isinstance(field, peewee.Field) and not isinstance(other, peewee.Node):

@@ -13,7 +13,7 @@ import pytest
 from relay import Relay
 from shop import Customer, Invoice, Plan
 
-from tenantry import FixedCatalog, State, Tenant, TenantModel, across, fn, with_shared
+from tenantry import Derived, FixedCatalog, State, Tenant, TenantModel, across, fn, with_shared
 from tenantry.app.across import MOST_TENANTS, SHARE_OF_LOCKS
 from tenantry.errors import (
     InvalidQuery,
@@ -170,6 +170,21 @@ def test_a_union_is_a_query_too(tenants):
 # How it is sent.
 
 
+by_plan = with_shared(Invoice).left_join(Plan, on=Invoice.plan == Plan.id).group_by(Plan.name)
+
+
+class Spent(Derived):
+    plan = by_plan.column(Plan.name)
+    total = by_plan.column(fn.sum(Invoice.total))
+
+
+def test_each_tenant_derives_its_own_table(tenants):
+    spent = with_shared(Spent).order_by(Spent.total.desc()).select(Spent.plan, Spent.total)
+    assert across(tenants, spent).execute() == [("acme", ("free", 12)), ("acme", (None, 5)), ("globex", ("pro", 7))]
+    noted = with_shared(Invoice).where(Invoice.total.in_(with_shared(Spent).select(Spent.total)))
+    assert len(across(tenants, noted).execute()) == 3
+
+
 def test_its_statements_can_be_read(tenants):
     first, second = across(tenants, TOTALS, batch=2).sql()
     branch = 'SELECT "t1"."id", "t1"."total" FROM "t_{}"."invoice" AS "t1" ORDER BY "t1"."id"'
@@ -312,10 +327,12 @@ def test_a_query_begun_in_the_shared_schema_is_nobodys(tenants):
     ("query", "text"),
     [
         (lambda: Invoice.select(), "takes a query"),
+        (lambda: with_shared(Invoice).delete(), "takes a query"),
+        (lambda: with_shared(Invoice).delete().returning(Invoice.id), "takes a query"),
         (lambda: with_shared(Invoice).for_update(), "locks no rows"),
         (lambda: with_shared(Plan), "reads shared ones alone"),
     ],
-    ids=["peewee's", "locking", "shared tables"],
+    ids=["peewee's", "a delete", "what a delete gives back", "locking", "shared tables"],
 )
 def test_what_is_no_query_over_tenants_is_refused(tenants, query, text):
     with pytest.raises(InvalidQuery, match=text):
@@ -456,6 +473,20 @@ def test_equal_groups_of_tenants_become_one(tenants, batch):
     query = with_shared(Invoice).left_join(Plan, on=Invoice.plan == Plan.id).group_by(Plan.name)
     found = across(tenants, query.select(Plan.name, fn.count(), fn.sum(Invoice.total)), batch=batch).combined()
     assert sorted(found, key=str) == [("free", 1, 12), ("pro", 1, 7), (None, 2, 6)]
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_what_tenants_derive_is_combined(tenants, batch):
+    with tenants.use("globex"):
+        Invoice.create(plan=1, total=1)
+    spent = with_shared(Spent).group_by(Spent.plan).select(Spent.plan, fn.sum(Spent.total), fn.avg(Spent.total))
+    assert sorted(across(tenants, spent, batch=batch).combined(), key=str) == [
+        ("free", 13, Decimal("6.5")),
+        ("pro", 7, 7),
+        (None, 5, 5),
+    ]
+    with pytest.raises(InvalidQuery, match="the query has none"):
+        across(tenants, with_shared(Spent).select(Spent.plan, Spent.total)).combined()
 
 
 def test_groups_are_apart_by_what_is_not_selected_too(tenants):

@@ -9,7 +9,8 @@ import peewee
 
 from tenantry.errors import InvalidQuery
 from tenantry.naming import SchemaName
-from tenantry.query.rows import Entity, Row, bare, name_of
+from tenantry.query.rows import Entity, Row, bare, inner, name_of
+from tenantry.query.sources import ColumnOfDerived
 from tenantry.query.statement import Statement
 from tenantry.query.union import Union, branch, checked
 
@@ -42,6 +43,7 @@ _REFUSED = {
     "_windows": "window()",
 }
 _KEY = "{0}"
+_WHOLE = (peewee.SelectBase, peewee.Field, peewee.Table, ColumnOfDerived)  # What has nothing in it that is to be seen.
 
 
 class _Part(NamedTuple):
@@ -217,7 +219,7 @@ def _like(node: Any, name: str, *arguments: Any) -> Any:
 
 def _exact(node: Any) -> Any:
     """Return *node* as what its mean is computed in: a sum of real numbers would lose what their mean keeps."""
-    if isinstance(bare(node), peewee.FloatField) and not isinstance(bare(node), peewee.DoubleField):
+    if isinstance(inner(node), peewee.FloatField) and not isinstance(inner(node), peewee.DoubleField):
         return peewee.Cast(node, "double precision")
     return node
 
@@ -236,6 +238,6 @@ def _within(value: Any) -> Iterator[Any]:
     if isinstance(value, list | tuple):
         for each in value:
             yield from _within(each)
-    elif isinstance(value, peewee.Node) and not isinstance(value, peewee.SelectBase | peewee.Field | peewee.Table):
+    elif isinstance(value, peewee.Node) and not isinstance(value, _WHOLE):
         yield value
         yield from _within(list(vars(value).values()))

@@ -69,8 +69,8 @@ def proxy_of(model: Any) -> BoundDatabase | None:
 
 
 def bare(node: Any) -> Any:
-    """Return what an alias, or a column of a derived table, stands for."""
-    return bare(node.node) if isinstance(node, (peewee.Alias, ColumnOfDerived)) else node
+    """Return what an alias stands for."""
+    return bare(node.node) if isinstance(node, peewee.Alias) else node
 
 
 def is_whole(node: Any) -> bool:
@@ -97,8 +97,12 @@ def may_be_numeric(node: Any) -> bool:
 
 
 def inner(node: Any) -> Any:
-    """Return what *node* has the value of: what an alias stands for, a query selects, a window has the function of."""
+    """Return what *node* has the value of: what an alias or a derived column stands for, a query selects, a window has
+    the function of.
+    """
     node = bare(node)
+    if isinstance(node, ColumnOfDerived):
+        return inner(node.node)
     if type(node) is peewee.NodeList:
         first: Any = node.nodes[0]
         if isinstance(first, peewee.Select):  # A query as a value.

@@ -65,9 +65,10 @@ def checked(query: Any) -> Any:
         InvalidQuery: it is something else, a write among them, or locks rows.
     """
     if not isinstance(query, Statement):
-        raise InvalidQuery(f"across() takes a query, as with_shared() begins one, and was given {query!r}")
-    if not isinstance(query._node, peewee.SelectBase):
-        raise InvalidQuery("across() reads, and was given a statement that writes: run it in each tenant, by use()")
+        raise InvalidQuery(
+            f"across() takes a query that reads, as with_shared() begins one, and was given {query!r}: what writes "
+            "is run in each tenant, by use()"
+        )
     if any(part._for_update is not None for part in _parts(query._node)):
         raise InvalidQuery("across() locks no rows: leave out for_update(), or lock them in each tenant, by use()")
     return query
