@@ -88,6 +88,7 @@ def test_each_tenant_reads_its_own(steps):
 def test_tenant_and_shared_tables_are_joined_and_written_together(steps):
     assert [row["plan"] for row in steps["join"]["rows"]] == [None, "Founder"]
     assert {row["name"]: row["places"] for row in steps["sell"]["rows"]} == {"Basic": 1000, "Founder": 2}
+    assert [row["invoices"] for row in steps["ask_all"]["rows"]] == [2, 2, 1, 5]
 
 
 @pytest.mark.parametrize(

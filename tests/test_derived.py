@@ -328,6 +328,15 @@ def test_rows_that_are_there_are_left_out_of_an_insert(acme):
     assert sorted(each.name for each in Plan.select()) == ["free", "pro"]
 
 
+def test_rows_that_are_there_are_updated_by_an_insert(acme):
+    copied = with_shared(Plan).insert(Plan).set(Plan.id, Plan.id + 1).set(Plan.name, Plan.name.concat("+"))
+    assert sorted(copied.update_conflicts(Plan.id).returning(Plan.id, Plan.name).execute()) == [
+        (2, "free+"),
+        (3, "pro+"),
+    ]
+    assert [each.name for each in Plan.select().order_by(Plan.id)] == ["free", "free+", "pro+"]
+
+
 def test_an_insert_has_the_defaults_of_the_fields(acme):
     class Entry(TenantModel):
         id = AutoField()
@@ -477,6 +486,12 @@ def test_a_write_is_compiled(tenants):
             lambda: with_shared(Invoice).delete().returning(Plan.name).execute(),
             "Plan.name is a column of a table that the query does not join",
         ),
+        (
+            lambda: with_shared(Plan).insert(Plan).set(Plan.id, Plan.id).update_conflicts(Plan.id),
+            r"update_conflicts\(\) takes the columns of a unique key .* was given <.*Plan\.id>, and id is set",
+        ),
+        (lambda: with_shared(Plan).insert(Plan).set(Plan.id, 3).update_conflicts(), "was given none, and id is set"),
+        (lambda: with_shared(Plan).insert(Plan).set(Plan.id, 3).update_conflicts("id"), "was given 'id', and id is"),
         (lambda: with_shared(Invoice).insert(Spent), "Spent is a derived table: there is nothing to write to"),
         (lambda: with_shared(Invoice).insert("plan"), "'plan' is not a model"),
         (lambda: with_shared(Spent).delete(), "Spent is a derived table: there is nothing to write to"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import peewee
@@ -116,9 +116,11 @@ class DeleteNode(WriteNode):
 class InsertNode(WriteNode):
     """INSERT ... SELECT."""
 
-    def __init__(self, *args: Any, values: Mapping[str, tuple[Any, Any]], ignore: bool, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, values: Mapping[str, tuple[Any, Any]], conflicts: Sequence[Any] | None, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
-        self.values, self.ignore = values, ignore
+        self.values, self.conflicts = values, conflicts
 
     def write(self, ctx: Any) -> None:
         self._table(ctx, "INSERT INTO ")
@@ -126,8 +128,19 @@ class InsertNode(WriteNode):
         ctx.literal(") ")
         with ctx(subquery=False):
             ctx.sql(self.select.columns(*(value for _, value in self.values.values())))
-        if self.ignore:
+        if self.conflicts is not None:
+            self._write_conflicts(ctx, {column.name for column in self.conflicts})
+
+    def _write_conflicts(self, ctx: Any, key: set[str]) -> None:
+        if not key:
             ctx.literal(" ON CONFLICT DO NOTHING")
+            return
+        columns = [Entity(column.column_name) for column, _ in self.values.values() if column.name in key]
+        ctx.literal(" ON CONFLICT (").sql(CommaNodeList(columns)).literal(") DO UPDATE")
+        others = [column for column, _ in self.values.values() if column.name not in key]
+        for number, column in enumerate(others):
+            name = Entity(column.column_name)
+            ctx.literal(", " if number else " SET ").sql(name).literal(" = EXCLUDED.").sql(name)
 
 
 def _joined(source: Any, model: Any) -> tuple[list[Any], list[Any]]:

@@ -103,12 +103,29 @@ class Delete(_InPlace):
 class Insert(Write, Assignments):
     """An INSERT of a row for each that a query finds. A column that is not set has its field's default."""
 
-    _ignore = False
+    _conflicts: tuple[Any, ...] | None = None  # The key by which rows are there already; without columns, any.
 
     def ignore_conflicts(self) -> Self:
-        """Leave out the rows that are there already, by a unique key or a constraint."""
+        """Leave out the rows that are there already, by any unique key."""
+        return self._meeting(())
+
+    def update_conflicts(self, *key: Any) -> Self:
+        """Update the rows that are there already, by the unique *key*: the other columns that are set.
+
+        Raises:
+            InvalidQuery: a column of the key is not set, or there is no other.
+        """
+        columns = {id(column) for column, _ in self._values.values()}
+        if not key or not {id(column) for column in key} < columns:
+            raise InvalidQuery(
+                "update_conflicts() takes the columns of a unique key that are set, and updates the others: it was "
+                f"given {', '.join(map(repr, key)) or 'none'}, and {', '.join(self._values) or 'nothing'} is set"
+            )
+        return self._meeting(key)
+
+    def _meeting(self, key: tuple[Any, ...]) -> Self:
         made = self._copy()
-        made._ignore = True
+        made._conflicts = key
         return made
 
     def _written(self, returning: list[Any]) -> WriteNode:
@@ -125,8 +142,8 @@ class Insert(Write, Assignments):
             raise InvalidQuery(
                 f"the insert() of {self._target.__name__} sets no column: insert(...).set(column, value)"
             )
-        node, ignore = self._query._node, self._ignore
-        return InsertNode(node, self._target, self._pin, returning, values=made._values, ignore=ignore)
+        node, conflicts = self._query._node, self._conflicts
+        return InsertNode(node, self._target, self._pin, returning, values=made._values, conflicts=conflicts)
 
 
 class Returned(Results[Any]):

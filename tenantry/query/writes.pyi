@@ -3,7 +3,7 @@
 from typing import Any, Generic, Self, TypeVar, overload
 
 from tenantry.query.assignments import Assignments
-from tenantry.query.expressions import Decoy, Selectable, Tag
+from tenantry.query.expressions import Column, Decoy, Selectable, Tag
 from tenantry.query.statement import Results, Runnable
 
 M = TypeVar("M")
@@ -180,5 +180,6 @@ class Delete(Write[Back, M]):
 
 class Insert(Write[Tag[M], M], Assignments[Req, All, Tag[M]], Generic[Req, All, M]):
     def ignore_conflicts(self) -> Self: ...
+    def update_conflicts(self, *key: Column[Tag[M], Any] | Decoy) -> Self: ...
 
 class Returned(Results[Row_co]): ...

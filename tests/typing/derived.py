@@ -119,6 +119,15 @@ assert_type(
     query.insert(Archive).set(Archive.number, Invoice.id).ignore_conflicts().returning(Archive.number).one(), tuple[int]
 )
 
+assert_type(
+    query.insert(Archive)
+    .set(Archive.number, Invoice.id)
+    .set(Archive.total, 3 * Invoice.total)
+    .update_conflicts(Archive.number)
+    .execute(),
+    int,
+)
+
 # Misuse.
 query.select(Invoice.id).right_join(Plan, on=Invoice.plan == Plan.id)  # type: ignore[misc]
 query.select(Invoice.id).full_join(Plan, on=Invoice.plan == Plan.id)  # type: ignore[misc]
@@ -133,5 +142,6 @@ query.update().set(Invoice.total, Plan.price)  # type: ignore[arg-type]
 left.insert(Archive).set(Archive.total, Plan.price)  # type: ignore[misc]
 left.insert(Archive).set(Invoice.total, Invoice.total)  # type: ignore[arg-type]
 left.insert(Archive).set(Archive.number, Invoice.id).returning(Invoice.id)  # type: ignore[arg-type]
+query.insert(Archive).update_conflicts(Invoice.id)  # type: ignore[arg-type]
 query.delete().returning(Plan.id)  # type: ignore[arg-type]
 with_shared(Category).fill(Tree).set(Tree.id, Category.parent)  # type: ignore[misc]

@@ -4,7 +4,7 @@
 from decimal import Decimal
 from typing import assert_type
 
-from tenantry import SharedModel, TenantModel, Tenantry, with_shared
+from tenantry import SharedModel, TenantModel, Tenantry, across, fn, with_shared
 from tenantry.fields import AutoField, DecimalField, ForeignKeyField, TextField
 
 
@@ -33,6 +33,7 @@ with tenants.use("acme"):
     print("acme:", rows)  # list[tuple[int, str | None, Decimal]], as a checker knows too
 with tenants.use("globex"):
     print("globex:", Invoice.select().count())
+print("all:", across(tenants, with_shared(Invoice).select(fn.count(), fn.sum(Invoice.total))).execute())
 list(Invoice.select())  # whose?
 
 assert_type(rows, list[tuple[int, str | None, Decimal]])

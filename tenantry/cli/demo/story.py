@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tenantry import SharedModel, TenantModel, Tenantry, with_shared
+from tenantry import SharedModel, TenantModel, Tenantry, across, fn, with_shared
 from tenantry.fields import AutoField, BooleanField, DecimalField, ForeignKeyField, IntegerField, TextField
 
 Show = Callable[[object], object]
@@ -86,6 +86,16 @@ def sell(tenants: Tenantry, show: Show) -> None:
         one_less.where(Plan.id == plan.id).execute()
     with tenants.shared():
         show(Plan.select(Plan.name, Plan.places).order_by(Plan.id).dicts())
+
+
+def ask_all(tenants: Tenantry, show: Show) -> None:
+    """One statement asks them all, and says whose each row is; or adds them up."""
+    billed = fn.sum(Invoice.total).alias("billed")
+    query = with_shared(Invoice).select(fn.count().alias("invoices"), billed)
+    for tenant, row in across(tenants, query).dicts():
+        show({"tenant": tenant, **row})
+    count, total = across(tenants, query).combined()[0]
+    show({"tenant": "all", "invoices": count, "billed": total})
 
 
 def no_tenant(tenants: Tenantry, show: Show) -> None:
@@ -166,6 +176,7 @@ CHAPTERS = (
     ),
     Chapter("Writing and reading as each of them", (write, read)),
     Chapter("Tenant and shared tables together", (join, sell)),
+    Chapter("All tenants at once", (ask_all,)),
     Chapter("Without a tenant", (no_tenant, only_shared), refused=True),
     Chapter("Across tenants", (foreign_row, two_tenants, not_from_public, misspelt), refused=True),
     Chapter("Afterwards", (unharmed, figures)),
