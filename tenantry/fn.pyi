@@ -29,7 +29,7 @@ from tenantry.query.expressions import (
     Tag,
     Valued,
 )
-from tenantry.query.select import Query
+from tenantry.query.select import Selection
 
 M = TypeVar("M", bound=peewee.Model)
 Owner = TypeVar("Owner")
@@ -247,6 +247,6 @@ def case(
 def case(
     *branches: tuple[Condition[Owner], Valued[Owner2, Value]], default: Valued[Owner3, Value2]
 ) -> Computed[Owner | Owner2 | Owner3, Value | Value2]: ...
-def exists(query: Query[Any, Any, Any]) -> Condition[Never]: ...
+def exists(query: Selection[Any]) -> Condition[Never]: ...
 def call(name: str, *arguments: Any, returns: type[Value]) -> Fixed[Never, Value]: ...
 def row(model: type[M]) -> Column[Tag[M], M]: ...

@@ -195,6 +195,16 @@ def test_the_rows_of_two_queries_come_together(acme):
     assert plans.except_(plans.where(Plan.id == 1)).one() == (2, "pro")
 
 
+def test_two_queries_together_are_used_as_one_is(acme):
+    ids = with_shared(Plan).select(Plan.id).union(with_shared(Invoice).select(Invoice.id + 1))
+    assert (ids.count(), ids.limit(2).count(), ids.exists()) == (3, 2, True)
+    assert ids.compile().execute() == ids.execute()
+    plans = with_shared(Plan).order_by(Plan.id)
+    assert plans.where(Plan.id.in_(ids.except_(with_shared(Invoice).select(Invoice.id)))).execute() == []
+    assert [plan.name for plan in plans.where(Plan.id.in_(ids), fn.exists(ids))] == ["free", "pro"]
+    assert plans.where(Plan.id == ids.order_by(-1).limit(1).offset(1).as_scalar()).one().name == "pro"
+
+
 def test_queries_of_other_columns_do_not_come_together(acme):
     plans = with_shared(Plan).select(Plan.id, Plan.name)
     with pytest.raises(

@@ -29,7 +29,7 @@ def with_shared(model: Any) -> Query:
     return Query(node, shape, proxy_of(model) or SharedModel._meta.database)
 
 
-class _Rows(Statement[Any]):
+class Selection(Statement[Any], peewee.Node):  # type: ignore[misc]  # peewee's stubs
     """What can be cut short, and come together with the rows of another query."""
 
     __slots__ = ()
@@ -58,8 +58,34 @@ class _Rows(Statement[Any]):
         """Return the rows that *other* has not."""
         return self._combined("EXCEPT", other)
 
+    # Other ways to use it.
+
+    def as_scalar(self) -> Any:
+        """Return it as a value in another query: its one row's one column."""
+        return peewee.NodeList((self._node,))
+
+    def count(self) -> int:
+        """Count its rows."""
+        return int(self._ask([self._node.order_by().alias("counted")], peewee.fn.COUNT(peewee.SQL("*"))))
+
+    def exists(self) -> bool:
+        """Say whether it has a row."""
+        return bool(self._ask([], peewee.fn.EXISTS(self._node)))
+
+    def compile(self) -> Compiled[..., Any]:
+        """Render it once, for all tenants and all runs to come."""
+        return Compiled(lambda: self)
+
+    @property
+    def node(self) -> Any:
+        """The query as a node of peewee's."""
+        return self._node
+
+    def __sql__(self, ctx: Any) -> Any:
+        return ctx.sql(self._node)
+
     def _combined(self, operator: str, other: Any) -> Compound:
-        if not isinstance(other, _Rows):
+        if not isinstance(other, Selection):
             raise InvalidQuery(f"{operator} takes another query, and was given {other!r}")
         if not self._shape.is_like(other._shape):
             mine, theirs = (", ".join(each._shape.names()) for each in (self, other))
@@ -67,11 +93,16 @@ class _Rows(Statement[Any]):
         proxy = self._proxy if self._proxy.tenant_only else other._proxy
         return Compound(CompoundNode(self._node, operator, other._node), self._shape, proxy)
 
+    def _ask(self, sources: list[Any], column: Any) -> Any:
+        node = SelectNode(sources, [column], model=self._node.model)
+        asked: Statement[tuple[Any]] = Statement(node, Shape([column]), self._proxy)
+        return asked.execute()[0][0]
+
     def _with(self, node: Any) -> Self:
         return type(self)(node, self._shape, self._proxy)
 
 
-class Compound(_Rows):
+class Compound(Selection):
     """The rows of two queries together. They have no tables to order by: its columns are known by their numbers."""
 
     __slots__ = ()
@@ -89,7 +120,7 @@ class Compound(_Rows):
         return self._with(self._node.order_by(*order))
 
 
-class Query(_Rows, peewee.Node):  # type: ignore[misc]  # peewee's stubs
+class Query(Selection):
     """A SELECT. Until :meth:`select` says what its rows are, they are instances of the model that it began with."""
 
     __slots__ = ()
@@ -196,24 +227,6 @@ class Query(_Rows, peewee.Node):  # type: ignore[misc]  # peewee's stubs
         shape = Shape(self._shape.columns, checked(make, self._shape.columns))
         return Query(self._node, shape, self._proxy)
 
-    # Other ways to use it.
-
-    def as_scalar(self) -> Any:
-        """Return it as a value in another query: its one row's one column."""
-        return peewee.NodeList((self._node,))
-
-    def count(self) -> int:
-        """Count its rows."""
-        return int(self._ask([self._node.order_by().alias("counted")], peewee.fn.COUNT(peewee.SQL("*"))))
-
-    def exists(self) -> bool:
-        """Say whether it has a row."""
-        return bool(self._ask([], peewee.fn.EXISTS(self._node)))
-
-    def compile(self) -> Compiled[..., Any]:
-        """Render it once, for all tenants and all runs to come."""
-        return Compiled(lambda: self)
-
     # Its rows for a table.
 
     def fill(self, derived: Any) -> Filling:
@@ -232,14 +245,6 @@ class Query(_Rows, peewee.Node):  # type: ignore[misc]  # peewee's stubs
         """Begin an INSERT into *model*'s table: a row for each that it finds."""
         return Insert(self, model)
 
-    @property
-    def node(self) -> Any:
-        """The query as a node of peewee's."""
-        return self._node
-
-    def __sql__(self, ctx: Any) -> Any:
-        return ctx.sql(self._node)
-
     def _joined(self, model: Any, kind: str, on: Any) -> Query:
         if kind != JOIN.CROSS and not isinstance(on, peewee.Node):
             raise InvalidQuery(
@@ -256,11 +261,6 @@ class Query(_Rows, peewee.Node):  # type: ignore[misc]  # peewee's stubs
                 f"the {join} of {checked_model(model).__name__} comes after select(), and would leave its "
                 "columns without values: join first, and select then"
             )
-
-    def _ask(self, sources: list[Any], column: Any) -> Any:
-        node = SelectNode(sources, [column], model=self._node.model)
-        asked: Statement[tuple[Any]] = Statement(node, Shape([column]), self._proxy)
-        return asked.execute()[0][0]
 
 
 def _node(method: str, value: Any) -> Any:
