@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drawn import values as v
 from drawn.queries import Combined, DrawnQuery, Join, Order, inner
-from drawn.tables import COLUMNS, NUMBERS, TABLES, TEXTS, VALUES, OtherDeal, OtherTier
+from drawn.tables import COLUMNS, NUMBERS, TABLES, TEXTS, VALUES, Deal, Line, OtherDeal, OtherTier
 from drawn.values import Drawn, Literal
 
 MODELS = (*TABLES, OtherDeal, OtherTier)
@@ -294,8 +294,7 @@ def queries(draw: Any) -> DrawnQuery:
             "full_join": frozenset(),
         }.get(join.kind, required | {join.model})
     query = DrawnQuery(model, tuple(joins), required=required)
-    where = [_where(drawing) for _ in drawing.some(0, 2)]
-    query = v.replace(query, where=tuple(where))
+    query = v.replace(query, where=conditions(drawing))
     if drawing.maybe(6):
         return _combined(drawing, query)
     query = _grouped(drawing, query) if drawing.maybe() else _rows(drawing, query)
@@ -304,6 +303,40 @@ def queries(draw: Any) -> DrawnQuery:
     if drawing.maybe(4):
         query = v.replace(query, offset=Literal(drawing.one_of((0, 1, 2))))
     return query
+
+
+@st.composite
+def combinable(draw: Any) -> DrawnQuery:
+    """Draw a query with groups that can come together over many tenants."""
+
+    def is_so(query: DrawnQuery) -> bool:
+        return query.grouped is not None and query.reads(Deal, Line)
+
+    query = draw(queries().filter(is_so))
+    drawing = Drawing(draw, [query.model, *(join.model for join in query.joins)])
+    made = (each for each in (drawing.aggregate() for _ in drawing.some(1, 3)) if _can_be_combined(each))
+    selected = (*query.grouped, *made, v.aggregate("count", None, None))
+    return v.replace(query, selected=selected, having=(), order=(), limit=None, offset=None)
+
+
+def _can_be_combined(made: Drawn) -> bool:
+    return not made.text.startswith(("array_agg", "string_agg", "count(distinct"))
+
+
+def joined_inside(draw: Any) -> tuple[Drawing, DrawnQuery]:
+    """Draw tables whose rows are joined where both are there."""
+    drawing = Drawing(draw, [])
+    joins: list[Join] = []
+    drawing.models.append(drawing.one_of(MODELS))
+    for _ in drawing.some(0, 2):
+        join = _join(drawing, drawing.one_of([each for each in MODELS if each not in drawing.models]))
+        joins.append(join if join.kind == "cross_join" else v.replace(join, kind="join"))
+        drawing.models.append(join.model)
+    return drawing, DrawnQuery(drawing.models[0], tuple(joins))
+
+
+def conditions(drawing: Drawing) -> tuple[Drawn, ...]:
+    return tuple(_where(drawing) for _ in drawing.some(0, 2))
 
 
 def _where(drawing: Drawing) -> Drawn:

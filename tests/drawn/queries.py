@@ -110,6 +110,15 @@ class DrawnQuery:
 
     def build(self, give: Give) -> Any:
         """Make it with the builder."""
+        made = self.without_columns(give).select(*[each.build(give) for each in self.selected])
+        if self.combined:
+            other = replace(self, where=self.combined.where, combined=None).build(give)
+            made = getattr(made, self.combined.way)(other).order_by(self.combined.by)
+            made = made if self.combined.limit is None else made.limit(self.combined.limit)
+        return made
+
+    def without_columns(self, give: Give) -> Any:
+        """Make it with the builder, without what it selects."""
         query = with_shared(self.model)
         for join in self.joins:
             method = getattr(query, join.kind)
@@ -129,23 +138,16 @@ class DrawnQuery:
             query = query.limit(give(self.limit))
         if self.offset:
             query = query.offset(give(self.offset))
-        made = query.select(*[each.build(give) for each in self.selected])
-        if self.combined:
-            other = replace(self, where=self.combined.where, combined=None).build(give)
-            made = getattr(made, self.combined.way)(other).order_by(self.combined.by)
-            made = made if self.combined.limit is None else made.limit(self.combined.limit)
-        return made
+        return query
 
-    def literals(self) -> list[Literal]:
-        """Return the literals in it, in the order in which they are met."""
-        met: dict[Literal, None] = {}
+    @property
+    def values(self) -> tuple[Drawn, ...]:
+        """What is selected, without whole rows."""
+        return tuple(each for each in self.selected if not each.is_entity)
 
-        def give(held: Literal) -> Any:
-            met[held] = None
-            return held.value
-
-        self.build(give)
-        return list(met)
+    def reads(self, *models: Any) -> bool:
+        """Say whether it reads a table of these *models*."""
+        return any(model.__name__ in repr(self) for model in models)
 
     @property
     def can_lock(self) -> bool:
@@ -169,11 +171,23 @@ class DrawnQuery:
         """Return its rows in order: those between which it does not order are in one list."""
         if self.combined:
             return self._combined(self.combined, tables)
-        rows = self.sources(tables, outer or {})
-        rows = [row for row in rows if all(each.of(Place(row, [], tables)) is True for each in self.where)]
+        rows = self.kept(tables, outer or {})
         places = [Place(row, rows, tables) for row in rows]
         if self.grouped is not None:
             places = list(self._groups(rows, tables, outer or {}))
+        return self._in_order(places)
+
+    def kept(self, tables: Tables, outer: Row) -> list[Row]:
+        """Return the joined rows for which its conditions hold."""
+        rows = self.sources(tables, outer)
+        return [row for row in rows if all(each.of(Place(row, [], tables)) is True for each in self.where)]
+
+    def together(self, several: list[Tables]) -> list[list[tuple[Any, ...]]]:
+        """Return its groups over the rows of *several* tenants, each of which joins its own."""
+        rows = [row for tables in several for row in self.kept(tables, {})]
+        return self._in_order(list(self._groups(rows, {}, {})))
+
+    def _in_order(self, places: list[Place]) -> list[list[tuple[Any, ...]]]:
         places = [place for place in places if all(each.of(place) is True for each in self.having)]
         made = [
             (
@@ -223,12 +237,17 @@ class DrawnQuery:
         """See that these are its rows, or the first of them: as many, in an order that is right, and of the promised
         types.
         """
+        self.check_rows(found, self.answer(tables), most)
+
+    def check_rows(
+        self, found: list[tuple[Any, ...]], ties: list[list[tuple[Any, ...]]], most: int | None = None
+    ) -> None:
+        """As :meth:`check`, with the rows that are right."""
         for row in found:
             assert type(row) is tuple
             assert len(row) == len(self.selected)
             for value, drawn in zip(row, self.selected, strict=True):
                 assert drawn.allows(value, self.required), f"{drawn} is {value!r} in {row}"
-        ties = self.answer(tables)
         start = self.offset.value if self.offset else 0
         end = sum(map(len, ties))
         limit = self.combined.limit if self.combined else self.limit.value if self.limit else None
@@ -240,13 +259,13 @@ class DrawnQuery:
         at = 0
         for tie in ties:
             window = slice(max(at, start), max(min(at + len(tie), end), start))
-            got = Counter(map(self._plain, found[max(window.start - start, 0) : max(window.stop - start, 0)]))
-            wanted = Counter(map(self._plain, tie))
+            got = Counter(map(self.plain, found[max(window.start - start, 0) : max(window.stop - start, 0)]))
+            wanted = Counter(map(self.plain, tie))
             assert got <= wanted, (found, ties)
             assert window.stop - window.start < len(tie) or got == wanted, (found, ties)
             at += len(tie)
 
-    def _plain(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    def plain(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return a row whose values are compared: means are rounded, and rows are what is in them."""
         return tuple(_contents(drawn.plain(value)) for value, drawn in zip(row, self.selected, strict=True))
 

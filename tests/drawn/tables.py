@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
@@ -142,8 +144,8 @@ VALUES: dict[Any, tuple[Any, ...]] = {
 
 
 def table_of(model: Any) -> Any:
-    """Return the model whose table an alias has."""
-    return next(each for each in TABLES if issubclass(model, each))
+    """Return the model, or the class of a derived table, whose table an alias has."""
+    return next((each for each in TABLES if issubclass(model, each)), model.__mro__[-3])  # Below Derived and object.
 
 
 def _rows(model: Any) -> st.SearchStrategy[list[dict[str, Any]]]:
@@ -208,3 +210,27 @@ def fill(sql: Sql, shared: Rows, of: dict[str, Rows]) -> None:
                 texts.append(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(row))})")
                 values += map(_sent, row.values())
     sql("; ".join(texts), *values)
+
+
+def contents(database: Any, schema: str, rows: Rows) -> dict[str, Counter[Any]]:
+    """Return what the tables of *rows* have, as whoever is bound reads it: a tenant's in *schema*, and shared ones."""
+    found = {}
+    for model in rows:
+        table = _table("public" if issubclass(model, SharedModel) else schema, model)
+        read = database.execute_sql(f"SELECT * FROM {table}").fetchall()
+        found[model.__name__] = Counter(tuple(map(_read, row)) for row in read)
+    return found
+
+
+def plain(rows: Rows) -> dict[str, Counter[Any]]:
+    """Return *rows* as :func:`contents` does."""
+    return {
+        model.__name__: Counter(tuple(_read(row[name]) for name in COLUMNS[model]) for row in found)
+        for model, found in rows.items()
+    }
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        return json.dumps(value, sort_keys=True)
+    return str(value) if isinstance(value, UUID) else value

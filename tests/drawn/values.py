@@ -49,6 +49,7 @@ class Drawn:
     owners: frozenset[Any] = frozenset()
     fixed: bool = False
     is_exact: bool = True  # It can be compared, and told from others.
+    is_entity: bool = False
     plain: Callable[[Any], Any] = lambda value: round(value, 6) if isinstance(value, Decimal) else value
 
     def __repr__(self) -> str:
@@ -79,7 +80,12 @@ def entity(model: Any) -> Drawn:
     """Return the row of a model as a whole."""
     text = f"fn.row({model.__name__})"
     return Drawn(
-        text, lambda give: fn.row(model), lambda place: place.row[model], frozenset({model}), owners=frozenset({model})
+        text,
+        lambda give: fn.row(model),
+        lambda place: place.row[model],
+        frozenset({model}),
+        owners=frozenset({model}),
+        is_entity=True,
     )
 
 
