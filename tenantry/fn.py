@@ -324,7 +324,8 @@ def cast(value: Any, sql_type: str, returns: Any) -> Any:
     """
     if not _TYPE.fullmatch(sql_type):
         raise InvalidQuery(f"{sql_type!r} is not the name of a type of PostgreSQL")
-    return _function("CAST", peewee.NodeList((value, peewee.SQL(f"AS {sql_type}"))), convert=_CONVERTED.get(returns))
+    made = peewee.NodeList((value, peewee.SQL(f"AS {sql_type}")))
+    return _function("CAST", made, convert=_CONVERTED.get(returns), whole=returns is int)
 
 
 _TYPE = re.compile(r"[a-z_][\w. ]*(\(\d+(, ?\d+)?\))?[\w ]*(\[\])*", re.IGNORECASE)
@@ -352,7 +353,7 @@ def call(name: str, *arguments: Any, returns: Any) -> Any:
     """Call any function of PostgreSQL, whose value is a *returns*."""
     if not _NAME.fullmatch(name):
         raise InvalidQuery(f"{name!r} is not the name of a function")
-    return _function(name, *arguments, convert=_CONVERTED.get(returns))
+    return _function(name, *arguments, convert=_CONVERTED.get(returns), whole=returns is int)
 
 
 def row(model: Any) -> Any:

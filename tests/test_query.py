@@ -279,6 +279,8 @@ def test_a_sum_of_whole_numbers_is_whole_wherever_they_come_from(accounts):
     name = with_shared(Account).join(Customer, on=Customer.id == Account.of)
     sums = [Account.of, Account.id + Account.of, fn.length(Customer.name) + Account.id]
     assert exactly(name.select(*map(fn.sum, sums))) == [(1, int), (2, int), (4, int)]
+    said = [fn.call("abs", Account.id, returns=int), fn.cast(Account.id, "bigint", int)]
+    assert exactly(name.select(*map(fn.sum, said))) == [(1, int), (1, int)]
 
     @compiled
     def times(number: int) -> Any:
