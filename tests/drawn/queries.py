@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import groupby
 from pprint import pformat
 from typing import Any
@@ -273,7 +274,10 @@ class DrawnQuery:
 def _contents(value: Any) -> Any:
     """Return what is in a whole row, as text with its keys in order: a document in it has no hash."""
     data = value if isinstance(value, dict) else getattr(value, "__data__", None)
-    return pformat(data) if data is not None else value
+    if data is None:
+        return value
+    # Of how many digits a number is written with nobody cares.
+    return pformat({name: each.normalize() if isinstance(each, Decimal) else each for name, each in data.items()})
 
 
 def _joined(join: Join, rows: list[Row], tables: Tables, nothing: Row) -> Iterator[Row]:

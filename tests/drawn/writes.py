@@ -62,11 +62,16 @@ class DrawnWrite:
         """Return each row that is written, beside those that it is written by."""
         places = [Place(row, [], tables) for row in self.query.kept(tables, {})]
         if self.way == "insert":
-            return [(at.row, {name: drawn.of(at) for name, drawn in self.values}) for at in places]
-        return [
-            (at.row, at.row[self.target] | {name: drawn.of(at) for name, drawn in self.values})  # type: ignore[operator]
-            for at in places
-        ]
+            return [(at.row, self._set(at)) for at in places]
+        return [(at.row, {**at.row[self.target], **self._set(at)}) for at in places]  # type: ignore[dict-item]
+
+    def _set(self, at: Place) -> Written:
+        """Return what the columns become. Into a column of decimals whole numbers go as such."""
+        made = {name: drawn.of(at) for name, drawn in self.values}
+        decimals = {name for name in made if COLUMNS[self.target][name][0] is Decimal}
+        return {
+            name: Decimal(value) if name in decimals and value is not None else value for name, value in made.items()
+        }
 
     def left(self, tables: Tables) -> Tables:
         """Return what the tables have when it is done, but for one of which nobody can say."""

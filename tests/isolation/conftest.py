@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("isolation.world", "isolation.actor", "isolation.operations")
+pytest.register_assert_rewrite("isolation.world", "isolation.actor", "isolation.operations", "isolation.built")
 
 from isolation.world import World, clear, tally  # noqa: E402
 

@@ -92,7 +92,7 @@ def operation(
 # Blocks.
 
 
-def _refusal_to_enter(actor: Actor, tenant: str) -> type[Exception] | None:
+def refusal_to_enter(actor: Actor, tenant: str) -> type[Exception] | None:
     world = actor.world
     if tenant not in world.living:
         return TenantDropped if world.lives[tenant] else UnknownTenant
@@ -103,7 +103,7 @@ def _refusal_to_enter(actor: Actor, tenant: str) -> type[Exception] | None:
 
 @operation(lambda actor: len(actor.blocks) < 6, weight=8)
 def enter(actor: Actor, tenant: str, _: int) -> None:
-    refusal = _refusal_to_enter(actor, tenant)
+    refusal = refusal_to_enter(actor, tenant)
     if refusal is not None:
         with actor.refused(refusal, about=tenant):
             actor.world.engine.use(tenant).__enter__()
@@ -168,7 +168,7 @@ def begin(actor: Actor, _: str, __: int) -> None:
 @operation(outside_transactions)
 def leave_transaction_open(actor: Actor, tenant: str, number: int) -> None:
     """What was begun by hand, and not ended, is rolled back at the end of the block."""
-    if _refusal_to_enter(actor, tenant) is not None:
+    if refusal_to_enter(actor, tenant) is not None:
         return
     with contextlib.suppress(Mistake) if number % 2 else actor.refused(TransactionLeftOpen):
         with actor.world.engine.use(tenant):
@@ -520,7 +520,7 @@ def hold_what_is_nobodys(actor: Actor, _: str, __: int) -> None:
 @operation(lambda actor: bool(actor.shelf), weight=8)
 def use_held(actor: Actor, _: str, number: int) -> None:
     held = actor.shelf[-1 - number % min(len(actor.shelf), 5)]
-    _USES[held.kind](actor, held, number)
+    USES[held.kind](actor, held, number)
 
 
 def _use_query(actor: Actor, held: Held, number: int) -> None:
@@ -665,7 +665,7 @@ def _as_given(actor: Actor, held: Held) -> None:
         actor.check_provenance([value for (value,) in rows], held.place)
 
 
-_USES = {
+USES = {
     "query": _use_query,
     "result": _use_result,
     "iterator": _use_iterator,
@@ -678,7 +678,7 @@ _USES = {
 def copy_row(actor: Actor, tenant: str, _: int) -> None:
     """The way to take a row to another tenant: a copy, without its key."""
     row = Author.select().first()
-    if row is not None and _refusal_to_enter(actor, tenant) is None:
+    if row is not None and refusal_to_enter(actor, tenant) is None:
         place = actor.world.living[tenant]
         copy = row.copy_to(tenant, value=actor.new(place))
         with actor.world.engine.use(tenant):
@@ -692,7 +692,7 @@ def read_in_pieces(actor: Actor, tenant: str, number: int) -> None:
     rows = iter(ServerSide(Note.select().order_by(Note.id), array_size=1))
     found = [row.value for row in itertools.islice(rows, number % 3)]
     unread = 0 < len(found) < len(actor.rows("note"))
-    if unread and _refusal_to_enter(actor, tenant) is None and actor.world.living[tenant] != actor.place:
+    if unread and refusal_to_enter(actor, tenant) is None and actor.world.living[tenant] != actor.place:
         with actor.world.engine.use(tenant), actor.refused(WrongTenant):
             next(rows)
     value = actor.new()
@@ -867,7 +867,7 @@ def _use_typed(actor: Actor, held: Held, number: int) -> None:
         actor.compare("note", dict(rows))
 
 
-_USES["typed"] = _use_typed
+USES["typed"] = _use_typed
 
 
 @operation(at_work, weight=2)
@@ -924,7 +924,7 @@ def read_rows(actor: Actor, _: str, number: int) -> None:
 @operation(lambda actor: not actor.layers() and len(actor.blocks) < 6)
 def start_generator(actor: Actor, tenant: str, _: int) -> None:
     """A generator that works for a tenant. While it is suspended, its consumer has entered nothing."""
-    if _refusal_to_enter(actor, tenant) is not None:
+    if refusal_to_enter(actor, tenant) is not None:
         return
 
     def steps() -> Iterator[Any]:
@@ -1081,13 +1081,13 @@ def _use_stream(actor: Actor, held: Held, number: int) -> None:
         actor.check_provenance(found, held.place)
 
 
-_USES["stream"] = _use_stream
+USES["stream"] = _use_stream
 
 
 @operation()
 def work_in_other_process(actor: Actor, tenant: str, _: int) -> None:
     """An engine of its own, which must know at once what this one has done to the tenant."""
-    world, refusal = actor.world, _refusal_to_enter(actor, tenant)
+    world, refusal = actor.world, refusal_to_enter(actor, tenant)
     if refusal in (None, TransactionOpen):  # Which is no business of another engine's.
         place = world.living[tenant]
         value = actor.new(place)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from isolation import built  # noqa: F401  # Its operations.
 from isolation.actor import Actor
 from isolation.operations import OPERATIONS
 from isolation.world import TENANTS
