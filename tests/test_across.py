@@ -14,7 +14,7 @@ from relay import Relay
 from shop import Customer, Invoice, Plan
 
 from tenantry import Derived, FixedCatalog, State, Tenant, TenantModel, across, fn, with_shared
-from tenantry.app.across import MOST_TENANTS, SHARE_OF_LOCKS
+from tenantry.app.across import MOST_TENANTS, SHARE_OF_LOCKS, Across
 from tenantry.errors import (
     InvalidQuery,
     NothingBound,
@@ -79,6 +79,25 @@ def test_a_stream_gives_them_in_pieces(tenants, batch):
 def test_only_the_named_are_read_and_each_once(tenants):
     assert across(tenants, TOTALS, among=["globex", tenants["globex"]]).execute() == ALL[2:]
     assert across(tenants, TOTALS, among=[]).execute() == []
+
+
+def streamed(asked):
+    with asked.stream() as rows:
+        return list(rows)
+
+
+@pytest.mark.parametrize("run", [Across.execute, Across.combined, streamed])
+def test_the_tables_of_those_who_are_not_named_are_not_touched(tenants, sql, run):
+    count: Any = with_shared(Invoice).select(fn.count())
+    with tenants.shared(), tenants.database.atomic():
+        ((pid,),) = tenants.database.execute_sql("SELECT pg_catalog.pg_backend_pid()").fetchall()
+        run(across(tenants, count, among=["acme"]))
+        locked = sql(
+            "SELECT DISTINCT n.nspname FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE l.pid = %s AND n.nspname LIKE 't\\_%%'",
+            pid,
+        )
+    assert locked == [("t_acme",)]
 
 
 def test_a_row_is_an_instance_of_its_own_tenant(tenants):

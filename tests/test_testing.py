@@ -439,6 +439,25 @@ def test_the_builders_queries_reached_the_server_too(tenants):
     assert built.count("LIMIT %s") == 2  # What was compiled, and the stream.
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        'EXPLAIN WITH "rows" ("key_of") AS (SELECT "t1"."id" FROM "t_globex"."invoice" AS "t1")',
+        'SELECT 1 FROM "t_globex"."invoice" LIMIT 1',
+        'EXPLAIN UPDATE "t_globex"."invoice" AS "t1" SET',
+        'EXPLAIN INSERT INTO "t_globex"."invoice" AS "t1" (',
+        'EXPLAIN DELETE FROM "t_globex"."invoice" AS "t1"',
+        'DELETE FROM "t_globex"."invoice" AS "t1" WHERE false RETURNING 1',
+        'DELETE FROM "public"."plan" AS "t1" WHERE false RETURNING 1',
+    ],
+)
+def test_derived_tables_writes_and_sql_by_hand_reached_it(tenants, part):
+    seen = []
+    tenants.query_hooks.append(lambda event: seen.append(event.sql))
+    find_leaks(tenants, [Plan, Invoice], between=(tenants["acme"], tenants["globex"]))
+    assert part in "\n".join(seen)
+
+
 def test_every_kind_of_statement_reached_the_server(tenants):
     seen = []
     tenants.query_hooks.append(lambda event: seen.append(event.sql))

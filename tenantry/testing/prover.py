@@ -122,6 +122,8 @@ class _Search:
             return
         for kind, build in kinds.writes(model):
             self._query(name, kind, build)
+        for kind, work in kinds.typed_writes(model):
+            self._work(name, [(kind, work)])
         steps = list(kinds.runs(model))
         if issubclass(model, SharedModel):
             steps.pop()  # Before a shared row goes, PostgreSQL asks the tables of all tenants whether they refer to it.

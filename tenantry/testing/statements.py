@@ -11,7 +11,7 @@ from typing import Any
 
 from peewee import SQL
 
-from tenantry.query import with_shared
+from tenantry.query import Derived, raw, with_shared
 from tenantry.testing import samples
 from tenantry.testing.boundary import Model
 
@@ -51,8 +51,23 @@ def typed(model: Any, shared: Model | None) -> Iterator[tuple[str, Build]]:
     yield "builder, subquery", query.where(key.in_(query.select(key))).explain
     yield "builder, compiled", few.compile().execute
     yield "builder, stream", partial(_stream, few)
+    yield "builder, derived table", partial(_derived, query, key)
+    yield "builder, SQL by hand", raw(f"SELECT 1 FROM {_placed(model)} LIMIT 1").execute
     if shared is not None:
         yield f"builder, join of {shared.__name__}", query.left_join(shared, on=SQL("true")).explain
+
+
+def typed_writes(model: Any) -> Iterator[tuple[str, Build]]:
+    """Name and give work with each kind of write of the builder's. What is run finds no rows."""
+    fields = [field for field in model._meta.sorted_fields if not field.auto_increment]
+    query: Any = with_shared(model)
+    update, insert = query.update(), query.insert(model)
+    for field in fields or model._meta.sorted_fields[:1]:
+        update, insert = update.set(field, field), insert.set(field, field)
+    yield "builder, update", update.explain
+    yield "builder, insert", insert.explain
+    yield "builder, delete", query.delete().explain
+    yield "builder, delete returning", query.where(SQL("false")).delete().returning(SQL("1")).execute
 
 
 def writes(model: Any) -> Iterator[tuple[str, Build]]:
@@ -117,6 +132,13 @@ def _stream(query: Any) -> None:
         next(rows, None)
 
 
+def _derived(query: Any, key: Any) -> None:
+    class Rows(Derived):
+        key_of = query.column(key)
+
+    query.join(Rows, on=SQL("true")).explain()
+
+
 def _from_query(model: Any, key: Any) -> Any:
     inner = model.select(key).alias("inner_query")
     return inner.select_from(getattr(inner.c, key.column_name))
@@ -147,6 +169,12 @@ def _add_and_clear(made: list[Any], name: str) -> None:
     getattr(row, name).add([samples.create(field.rel_model, TEXT)])
     len(getattr(row, name))
     getattr(row, name).clear()
+
+
+def _placed(model: Any) -> str:
+    """Return the name of a table for `raw()`."""
+    name = _name(model).replace("{", "{{").replace("}", "}}")
+    return name if model._meta.schema else f"{{tenant}}.{name}"
 
 
 def _name(model: Any) -> str:
