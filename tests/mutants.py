@@ -56,6 +56,10 @@ def _mutant(name: str, tests: str, *edits: Edit, operations: str = "") -> Mutant
     return Mutant(name, tests, operations, edits)
 
 
+def _derived(name: str, *edits: Edit) -> Mutant:
+    return Mutant(name, "test_derived.py", "", edits)
+
+
 def _machine(name: str, operations: str, *edits: Edit) -> Mutant:
     return Mutant(name, MACHINE, operations, edits)
 
@@ -624,8 +628,9 @@ MUTANTS = (
         "a built query runs where it was not begun",
         "hold_typed use_held",
         Edit(
-            "query/select.py",
+            "query/nodes.py",
             "        if pin is not None:\n            admit(self, pin)\n",
+            "        pass\n",
         ),
     ),
     _mutant(
@@ -682,7 +687,11 @@ MUTANTS = (
     _mutant(
         "a built query names no schema",
         "test_query.py",
-        Edit("query/rendering.py", "{quoted(schema[0]) if schema else HERE}.{quoted(name)}", "{quoted(name)}"),
+        Edit(
+            "query/rendering.py",
+            "{quoted_name(schema[0]) if schema else HERE}.{quoted_name(name)}",
+            "{quoted_name(name)}",
+        ),
     ),
     _machine(
         "a built query names one tenant's schema",
@@ -744,6 +753,82 @@ MUTANTS = (
         "the schema of raw SQL is a format of the driver's",
         "test_raw.py",
         Edit("databases/database.py", 'return quoted(schema).replace("%", "%%")', "return quoted(schema)"),
+    ),
+    # Derived tables, and writes.
+    _derived(
+        "a table may be made of queries of different tables",
+        Edit("query/sources.py", "if each.query is not self.query:", "if False:"),
+    ),
+    _derived(
+        "rows of a step are kept as often as they come",
+        Edit("query/sources.py", '"UNION" if distinct else "UNION ALL"', '"UNION ALL"'),
+    ),
+    _derived(
+        "an alias of a derived table is another",
+        Edit("query/rendering.py", "elif definition not in self._names:", "else:"),
+    ),
+    _derived("a circle of tables is rendered", Edit("query/rendering.py", "if len(between) > 1:", "if False:")),
+    _derived("two derived tables of one name are one", Edit("query/rendering.py", "not in self._taken()", "not in ()")),
+    _derived(
+        "a derived table of tenants serves in the shared schema",
+        Edit(
+            "query/rendering.py",
+            "next((each.of_tenants for each in several if each.of_tenants), None)",
+            "text.of_tenants",
+        ),
+    ),
+    _derived("a write runs where it was not begun", Edit("query/writes.py", "query._node._pin or pin_here()", "None")),
+    _derived(
+        "a write of tenants' rows goes where its query goes",
+        Edit("query/writes.py", "proxy if proxy.tenant_only else proxy_of(self._target) or proxy", "proxy"),
+        Edit("query/rendering.py", "if self.of_tenants is not None and database.pin.tenant is None:", "if False:"),
+    ),
+    _derived(
+        "a write forgets its conditions", Edit("query/nodes.py", "if self.select._where is not None:", "if False:")
+    ),
+    _derived(
+        "a write forgets what its tables are joined by",
+        Edit("query/nodes.py", "conditions if join._on is None else [*conditions, join._on]", "conditions"),
+    ),
+    _derived(
+        "a write takes an outer join for an inner one",
+        Edit("query/nodes.py", "if join.join_type not in (JOIN.INNER, JOIN.CROSS):", "if False:"),
+    ),
+    _derived(
+        "a write takes a limit, and forgets it",
+        Edit("query/writes.py", "if getattr(query._node, name) not in (None, False):", "if False:"),
+    ),
+    _derived(
+        "several rows are written where one was asked for",
+        Edit(
+            "query/writes.py",
+            "        with self._database().atomic():\n            return super().one()",
+            "        return super().one()",
+        ),
+    ),
+    _derived(
+        "a compiled write writes several rows where one was asked for",
+        Edit(
+            "query/compiled.py", "if isinstance(self.node, WriteNode) else nullcontext()", "if False else nullcontext()"
+        ),
+    ),
+    _derived(
+        "a column of another table is set",
+        Edit("query/assignments.py", "if _table_of(column) != table:", "if _table_of(column) is None:"),
+    ),
+    _derived("a column is set twice", Edit("query/assignments.py", "if column.name in self._values:", "if False:")),
+    _derived("an insert has no defaults", Edit("query/writes.py", "made = made.set(field, default)", "pass")),
+    _mutant(
+        "what is None is compared as a value",
+        "test_query.py",
+        Edit(
+            "query/compiled.py", "if value is None] if None in given else None", "if False] if None in given else None"
+        ),
+    ),
+    _mutant(
+        "a path is compared with a text",
+        "test_query.py",
+        Edit("query/rendering.py", "        return self._path._compare_value", "        return None"),
     ),
     # The catalog.
     _mutant(
@@ -845,6 +930,41 @@ MUTANTS = (
             "for tenant in self._engine if tenant.state is State.ACTIVE]",
             "for tenant in self._engine]",
         ),
+    ),
+    _mutant(
+        "a query over many tenants locks rows",
+        "test_across.py",
+        Edit("query/union.py", "if any(part._for_update is not None for part in _parts(query._node)):", "if False:"),
+    ),
+    _mutant(
+        "a schema is a format in a query over many tenants",
+        "test_across.py",
+        Edit("query/union.py", """quoted(schema).replace("%", "%%").join""", "quoted(schema).join"),
+    ),
+    _mutant(
+        "a count over many tenants counts the tenants",
+        "test_across.py",
+        Edit(
+            "query/combining.py",
+            '"CAST(pg_catalog.sum({0}) AS pg_catalog.int8)"',
+            '"CAST(pg_catalog.count({0}) AS pg_catalog.int8)"',
+        ),
+    ),
+    _mutant(
+        "a mean of means is the mean",
+        "test_across.py",
+        Edit("query/combining.py", 'if name == "AVG":', "if False:"),
+        Edit("query/combining.py", '    "MIN": ', '    "AVG": "pg_catalog.avg({0})",\n    "MIN": '),
+    ),
+    _mutant(
+        "what earlier tenants have summed up is dropped",
+        "test_across.py",
+        Edit("app/across.py", "        carried = run.sent(batch, carry)", "        run.sent(batch, carry)"),
+    ),
+    _mutant(
+        "distinct values of tenants are added up",
+        "test_across.py",
+        Edit("query/combining.py", 'node.sql.upper() == "DISTINCT"', "False"),
     ),
     # Migrations.
     _machine("a history outlives its tenant", "remake_tenant", _DROP_KEEPS_HISTORY, _CREATE_KEEPS_HISTORY),
