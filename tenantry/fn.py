@@ -346,6 +346,8 @@ def case(*branches: Any, default: Any = None) -> Any:
 
 def exists(query: Any) -> Any:
     """Say whether *query* has a row."""
+    if not hasattr(query, "node"):
+        raise InvalidQuery(f"exists() takes a query, as with_shared() begins one, and was given {query!r}")
     return _function("EXISTS", query.node)
 
 

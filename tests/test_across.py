@@ -204,6 +204,11 @@ def test_each_tenant_derives_its_own_table(tenants):
     assert len(across(tenants, noted).execute()) == 3
 
 
+def test_tables_of_plain_peewee_in_it_are_each_tenants(tenants):
+    with_customer = with_shared(Invoice).where(peewee.fn.EXISTS(Customer.select(peewee.SQL("1"))))
+    assert {tenant for tenant, _ in across(tenants, with_customer.select(Invoice.id))} == {"acme"}
+
+
 def test_its_statements_can_be_read(tenants):
     first, second = across(tenants, TOTALS, batch=2).sql()
     branch = 'SELECT "t1"."id", "t1"."total" FROM "t_{}"."invoice" AS "t1" ORDER BY "t1"."id"'

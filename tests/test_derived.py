@@ -228,6 +228,7 @@ def below(base: Any, **body: Any) -> Any:
     ("build", "text"),
     [
         (lambda: below(Derived), "Wrong has no columns"),
+        (lambda: below(Derived, step=by_plan.column(Plan.name)), r"Wrong\.step: a column of a derived table needs"),
         (lambda: below(Spent), r"Wrong is below the derived table Spent: with Meta\.alias = True"),
         (
             lambda: below(Derived, a=with_shared(Plan).column(Plan.id), b=with_shared(Plan).column(Plan.name)),

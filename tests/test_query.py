@@ -137,7 +137,35 @@ def test_an_alias_of_nothing_is_refused():
                 alias = True
 
 
+def test_tables_of_plain_peewee_in_it_have_their_schema_too(acme):
+    other = Customer.alias()
+    for inner in (
+        Customer.select(peewee.SQL("1")),
+        other.select(peewee.SQL("1")).where(other.name == "Ada"),
+        Customer.select(peewee.SQL("1")).join(Plan, on=Plan.id == Customer.id),
+    ):
+        query = with_shared(Plan).where(peewee.fn.EXISTS(inner)).select(Plan.id)
+        sql, _ = query.sql()
+        assert '"t_acme"."customer"' in sql
+        assert sql.count("customer") == sql.count('."customer"')
+        assert len(query.execute()) == 2
+
+
+def test_tables_of_plain_peewee_in_it_need_their_tenant(tenants):
+    query = with_shared(Plan).where(peewee.fn.EXISTS(Customer.select(peewee.SQL("1"))))
+    with tenants.shared(), pytest.raises(NoTenantBound, match="Customer needs a tenant"):
+        query.execute()
+
+
+def test_names_may_have_a_percent_sign(acme):
+    assert with_shared(Invoice).where(Invoice.id == 1).select(Invoice.id.alias("50%s")).dicts() == [{"50%s": 1}]
+
+
 # Which rows.
+
+
+def test_no_conditions_keep_every_row(acme):
+    assert invoices().where().having().count() == 2
 
 
 def test_conditions_add_up_and_orders_are_kept(acme):
@@ -566,6 +594,23 @@ def test_locked_rows_are_skipped_by_others(tenants):
         (lambda: with_shared(Invoice).join(Plan, on=True), "the join of Plan needs a condition"),
         (lambda: with_shared(Invoice).join("plan", on=Invoice.plan == Plan.id), "'plan' is not a model"),
         (lambda: with_shared("invoice"), "'invoice' is not a model"),
+        (lambda: invoices().join(Plan, on=Invoice.plan == Plan.id), "Plan is in the query already"),
+        (lambda: with_shared(Invoice).join(Invoice, on=Invoice.id > 3), "Invoice is in the query already"),
+        (lambda: with_shared(Invoice).join(Plan, on=Invoice.plan), "the join of Plan takes conditions, and was given"),
+        (lambda: invoices().where(Invoice.id), r"where\(\) takes conditions, and was given the column"),
+        (
+            lambda: invoices().where(Invoice(id=3)),
+            r"where\(\) takes columns and expressions, and was given <Invoice: 3>",
+        ),
+        (lambda: invoices().select(Plan(id=3)), r"select\(\) takes columns and expressions, and was given <Plan: 3>"),
+        (lambda: invoices().limit(fn.count()), r"limit\(\) takes a number of rows"),
+        (
+            lambda: invoices().scalar(),
+            r"scalar\(\) gives the value of a column, and this query of Invoice selects none",
+        ),
+        (lambda: fn.exists(Invoice), r"exists\(\) takes a query, as with_shared\(\) begins one, and was given"),
+        (lambda: invoices().select(Invoice.id.alias("a\0b")).execute(), "has the character NUL"),
+        (lambda: with_shared(Invoice).select(Invoice.id.alias('a\0."x" --')).compile().execute(), "the character NUL"),
         (lambda: fn.call("now(); drop table invoice; --", returns=str), "is not the name of a function"),
         (lambda: fn.cast(Invoice.id, "text); drop table x; --", str), "is not the name of a type"),
     ],
@@ -667,6 +712,30 @@ def test_what_is_compared_with_a_path_is_a_document(acme):
     for condition in (lambda x: path == x, lambda x: path.in_([x, 7]), lambda x: path.between(x, x)):
         found = found_by(condition)
         assert (found.execute(1), found.execute("1")) == ([(1,)], [])
+
+
+@pytest.mark.parametrize("several", [list, tuple, set])
+def test_one_parameter_may_be_several_values(acme, several):
+    among = compiled(lambda ids: with_shared(Invoice).where(Invoice.id.in_(ids)).select(Invoice.id))
+    without = compiled(lambda ids: with_shared(Invoice).where(Invoice.id.not_in(ids)).select(Invoice.id))
+    assert (among.execute(several([1, 7])), without.execute(several([1, 7]))) == ([(1,)], [(2,)])
+    assert (among.execute(several([])), without.execute(several([]))) == ([], [(1,), (2,)])
+    assert compiled(lambda notes: with_shared(Invoice).where(Invoice.note.in_(notes))).one(several(["acme's"])).id == 1
+
+
+def test_several_rows_may_be_one_parameter_in_their_own_tenant(tenants):
+    of = compiled(lambda customers: with_shared(Invoice).where(Invoice.customer.in_(customers)).select(Invoice.note))
+    with tenants.use("acme"):
+        ada = Customer.get()
+        assert of.execute([ada]) == [("acme's",)]
+    with tenants.use("globex"), pytest.raises(WrongTenant):
+        of.execute([ada])
+
+
+@pytest.mark.parametrize("text", [str, lambda name: f"%{name}", lambda name: Invoice.data[f"{name}"]])
+def test_the_text_of_a_parameter_is_not_that_of_its_value(acme, text):
+    with pytest.raises(InvalidQuery, match="was looked at while the query was built"):
+        compiled(lambda name: invoices().where(Invoice.note == text(name))).execute("x")
 
 
 def test_what_is_none_is_compared_as_none(acme):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -47,7 +47,7 @@ class Compiled(Generic[P, Row]):
         self._build = build
         self._signature = _signature(build)
         self._parameters = len(self._signature.parameters)
-        # By how many rows are wanted, as a rule all, and which parameters are None, if any: `== None` is IS NULL.
+        # By how many rows are wanted, as a rule all, and which parameters are None or empty, which other SQL is for.
         self._plans: dict[int | tuple[Any, ...] | None, _Plan] = {}
 
     def execute(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
@@ -84,9 +84,13 @@ class Compiled(Generic[P, Row]):
 
     def _plan(self, most: int | None, given: tuple[Any, ...]) -> _Plan:
         names = self._signature.parameters
-        missing = [name for name, value in zip(names, given, strict=True) if value is None] if None in given else None
-        key = (most, *missing) if missing else most
-        return self._plans.get(key) or self._compile(key, most, missing or ())
+        fixed = {
+            name: value
+            for name, value in zip(names, given, strict=True)
+            if value is None or (not value and type(value) in SEVERAL)
+        }
+        key = (most, *((name, value is None) for name, value in fixed.items())) if fixed else most
+        return self._plans.get(key) or self._compile(key, most, fixed)
 
     def _given(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
         if not kwargs and len(args) == self._parameters:
@@ -95,13 +99,14 @@ class Compiled(Generic[P, Row]):
         bound.apply_defaults()
         return tuple(bound.arguments.values())
 
-    def _compile(self, key: Any, most: int | None, missing: Collection[str]) -> _Plan:
+    def _compile(self, key: Any, most: int | None, fixed: Mapping[str, Any]) -> _Plan:
         parameters = self._signature.parameters
         if any(each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in parameters.values()):
             raise InvalidQuery(f"the parameters of a compiled query have names: {self._signature} has not")
         build: Any = self._build
         given = {
-            name: None if name in missing else Parameter(name, each.annotation) for name, each in parameters.items()
+            name: fixed[name] if name in fixed else Parameter(name, each.annotation)
+            for name, each in parameters.items()
         }
         statement = build(**given)
         if not isinstance(statement, Runnable):
@@ -115,6 +120,14 @@ def _signature(build: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(build, eval_str=True)
     except NameError:  # A type that is imported for the checkers alone.
         return inspect.signature(build)
+
+
+SEVERAL = (list, tuple, set, frozenset)  # What may stand for the values of an IN.
+
+
+def _key(value: Any) -> Any:
+    """Return the key of a row, and any other value as it is."""
+    return value.get_id() if isinstance(value, peewee.Model) else value  # type: ignore[no-untyped-call]
 
 
 class CompiledWrite(Protocol[P]):
@@ -164,8 +177,9 @@ class _Plan:
         values = self._constants.copy()
         for number, at, convert in self._slots:
             value = given[at]
-            if isinstance(value, peewee.Model):
-                admit_value(value, pin)
+            for row in value if type(value) in SEVERAL else (value,):
+                if isinstance(row, peewee.Model):
+                    admit_value(row, pin)
             taken = value if convert is None else convert(value)
-            values[number] = taken.get_id() if isinstance(taken, peewee.Model) else taken  # type: ignore[no-untyped-call]
+            values[number] = _key(taken) if type(taken) is not tuple else tuple(map(_key, taken))
         return values

@@ -48,11 +48,24 @@ class Parameter(Node):
     def _converter(self, ctx: Any) -> Any:
         return as_it_is(ctx.state.converter) or None
 
-    def __bool__(self) -> bool:
+    def __repr__(self) -> str:
+        return f"<the parameter {self.name!r}>"
+
+    def _looked_at(self, *_: Any) -> Any:
         raise InvalidQuery(
             f"the parameter {self.name!r} was looked at while the query was built, and has a value only when it runs: "
             "use it in the query, and not in an if"
         )
+
+    __bool__ = __str__ = __format__ = _looked_at  # The text of it would be the text of a value.
+
+
+class ListParameter(Parameter):
+    """A parameter that is one value of several: `Invoice.id.in_(ids)`. It is never empty."""
+
+    def _converter(self, ctx: Any) -> Any:
+        convert = super()._converter(ctx)
+        return lambda values: tuple(values if convert is None else map(convert, values))
 
 
 class PathParameter(Parameter):
@@ -109,29 +122,45 @@ class Text(NamedTuple):
 class Qualified(Rendering):
     """The rendering of a query in which every table says its schema."""
 
-    __slots__ = ("asked", "derived", "sources")
+    __slots__ = ("asked", "derived", "places", "sources")
 
     def __init__(self, options: Any, pin: Pin | None = None, derived: DerivedTables | None = None) -> None:
         super().__init__(options, pin)
         self.derived = derived
+        self.places = 0  # How often it says the schema of whoever runs it.
         self.asked: dict[Any, str] = {}  # Tables whose columns the query names, each with one of them.
         self.sources: set[Any] = set()
 
     def sql(self, obj: Any) -> Any:
-        if self.state.scope in (SCOPE_SOURCE, SCOPE_VALUES) and (type(obj) is Table or type(obj) is DerivedTable):
-            return self._source(obj)
+        if isinstance(obj, type) and issubclass(obj, peewee.Model):  # In a query of plain peewee.
+            obj = obj._meta.table
+        if self.state.scope in (SCOPE_SOURCE, SCOPE_VALUES):
+            if type(obj) is Table or type(obj) is DerivedTable:
+                return self._source(obj, obj)
+            if isinstance(obj, peewee.ModelAlias):
+                return self._source(obj, obj.model._meta.table)
+        if type(obj) is peewee.Entity:
+            self._sql.append(".".join(map(_name, obj._path)))
+            return self
         return super().sql(obj)
 
-    def _source(self, table: Any) -> Any:
+    def _source(self, source: Any, table: Any) -> Any:
+        """Write the name of *table*, and what it is called in the query, which *source* says."""
         self.sources.add(table)
         if type(table) is DerivedTable:
             self.derived = self.derived or DerivedTables(type(self), self.pin)
-            name = quoted_name(self.derived.name_of(table.definition))
+            self._sql.append(_name(self.derived.name_of(table.definition)))
         else:
             *schema, name = table._path
-            name = f"{quoted_name(schema[0]) if schema else HERE}.{quoted_name(name)}"
-        self._sql.append(name.replace("%", "%%"))
-        return table.apply_alias(self) if self.state.scope == SCOPE_SOURCE else self
+            self.places += not schema
+            self._sql.append(f"{_name(schema[0]) if schema else HERE}.{_name(name)}")
+        if self.state.scope != SCOPE_SOURCE:
+            return self
+        if source is table:
+            return table.apply_alias(self)
+        if source.alias:
+            self.alias_manager[source] = source.alias
+        return self.literal(" AS ").sql(peewee.Entity(self.alias_manager[source]))
 
     def value(self, value: Any, converter: Any = None, add_param: bool = True) -> Any:
         if converter is None and type(value) in (Decimal, float):
@@ -141,6 +170,8 @@ class Qualified(Rendering):
     def _column(self, table: Any, column: str) -> None:
         self.asked.setdefault(table, column)
         super()._column(table, column)
+        if "%" in column:
+            self._sql[-1] = self._sql[-1].replace("%", "%%")
 
 
 class ForAll(Qualified):
@@ -153,6 +184,8 @@ class ForAll(Qualified):
             path: Any = obj.lhs
             if not path._as_text:
                 return super().sql(peewee.Expression(path, obj.op, _compared(obj.rhs, path), obj.flat))
+        if type(obj) is peewee.Expression and type(obj.rhs) is Parameter and obj.op in (peewee.OP.IN, peewee.OP.NOT_IN):
+            return super().sql(peewee.Expression(obj.lhs, obj.op, ListParameter(obj.rhs.name), obj.flat))
         if type(obj) is peewee.StringExpression and obj.op == peewee.OP.CONCAT:
             sides = (obj.lhs, obj.rhs)
             if any(side == "%" for side in sides if isinstance(side, str)):  # So contains() and its like are written.
@@ -221,11 +254,11 @@ class DerivedTables:
         rows = [_rendered(each, self._rendering(_options, self._pin, self)) for each in definition.queries()]
         self._open.pop()
         sql = f" {definition.operator} ".join(f"({each.sql})" if len(rows) > 1 else each.sql for each in rows)
-        columns = ", ".join(map(quoted_name, definition.taken))
+        columns = ", ".join(map(_name, definition.taken))
         how = {None: "", True: "MATERIALIZED ", False: "NOT MATERIALIZED "}[definition.materialized]
         self._definitions.append(
             Text(
-                f"{quoted_name(self._names[definition])} ({columns}) AS {how}({sql})",
+                f"{_name(self._names[definition])} ({columns}) AS {how}({sql})",
                 [value for each in rows for value in each.values],
                 next((each.of_tenants for each in rows if each.of_tenants), None),
             )
@@ -233,6 +266,11 @@ class DerivedTables:
 
     def _taken(self) -> set[str]:
         return set(self._names.values())
+
+
+def _name(name: str) -> str:
+    """Quote a name in a text that the driver fills with values."""
+    return quoted_name(name).replace("%", "%%")
 
 
 def _compared(value: Any, path: Any) -> Any:
@@ -262,6 +300,8 @@ def render(query: Any, pin: Pin | None = None, *, rendering: type[Qualified] = Q
 
 def _rendered(query: Any, context: Qualified) -> Text:
     sql, values = context.sql(query).query()
+    if sql.count(HERE) != context.places:
+        raise InvalidQuery("a name in the query has the character NUL, which no name of PostgreSQL has")
     for table, column in context.asked.items():
         if table not in context.sources:
             name = table._model.__name__ if table._model is not None else table.__name__

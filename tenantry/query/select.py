@@ -13,6 +13,7 @@ from tenantry.errors import InvalidQuery
 from tenantry.query.assignments import Filling
 from tenantry.query.compiled import Compiled
 from tenantry.query.nodes import CompoundNode, SelectNode
+from tenantry.query.rendering import Parameter
 from tenantry.query.rows import Entity, Shape, checked, checked_model, proxy_of
 from tenantry.query.sources import Taken
 from tenantry.query.statement import Statement
@@ -182,7 +183,7 @@ class Query(Selection):
 
     def where(self, *conditions: Any) -> Query:
         """Keep the rows for which all *conditions* hold."""
-        return self._with(self._node.where(*_nodes("where", conditions)))
+        return self._with(self._node.where(*_conditions("where", conditions))) if conditions else self
 
     def group_by(self, *columns: Any) -> Query:
         """Make one row of those that have the same values of *columns*."""
@@ -190,7 +191,7 @@ class Query(Selection):
 
     def having(self, *conditions: Any) -> Query:
         """Keep the groups for which all *conditions* hold."""
-        return self._with(self._node.having(*_nodes("having", conditions)))
+        return self._with(self._node.having(*_conditions("having", conditions))) if conditions else self
 
     def order_by(self, *columns: Any) -> Query:
         """Order the rows: `Invoice.total.desc(nulls="last")`."""
@@ -250,7 +251,13 @@ class Query(Selection):
             raise InvalidQuery(
                 f"the join of {checked_model(model).__name__} needs a condition, and has {on!r}: on=A.b == B.id"
             )
-        query = self._with(self._node.join(checked_model(model)._meta.table, kind, on))
+        _condition(f"the join of {checked_model(model).__name__}", on)
+        if model._meta.table in _tables(self._node._from_list[0]):
+            raise InvalidQuery(
+                f"{model.__name__} is in the query already: to join its table once more, make an alias of it, a "
+                "class below it with Meta.alias = True"
+            )
+        query = self._with(self._node.join(model._meta.table, kind, on))
         if not query._proxy.tenant_only:
             query._proxy = proxy_of(model) or query._proxy
         return query
@@ -263,9 +270,20 @@ class Query(Selection):
             )
 
 
+def _tables(source: Any) -> list[Any]:
+    """Return the tables that are joined."""
+    return [*_tables(source.lhs), source.rhs] if isinstance(source, peewee.Join) else [source]
+
+
 def _node(method: str, value: Any) -> Any:
-    if not isinstance(value, peewee.Node):
+    if not isinstance(value, peewee.Node) or isinstance(value, peewee.Model):
         raise InvalidQuery(f"{method}() takes columns and expressions, and was given {value!r}")
+    return value
+
+
+def _condition(method: str, value: Any) -> Any:
+    if isinstance(value, peewee.Field) and not isinstance(value, peewee.BooleanField):
+        raise InvalidQuery(f"{method} takes conditions, and was given the column {value!r}: compare it with something")
     return value
 
 
@@ -273,8 +291,12 @@ def _nodes(method: str, values: Any) -> Any:
     return tuple(_node(method, value) for value in values)
 
 
+def _conditions(method: str, values: Any) -> Any:
+    return tuple(_condition(f"{method}()", value) for value in _nodes(method, values))
+
+
 def _number(method: str, value: Any) -> Any:
-    if isinstance(value, peewee.Node):  # A parameter of a compiled query.
+    if isinstance(value, Parameter):
         return value
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise InvalidQuery(f"{method}() takes a number of rows, and was given {value!r}")

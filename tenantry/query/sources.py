@@ -76,6 +76,9 @@ class Definition:
         self.owner, self.taken = owner, taken
         self.operator = "UNION" if distinct else "UNION ALL"
         self.materialized = materialized
+        reserved = next((name for name in taken if name.startswith("_") or name == "step"), None)
+        if reserved is not None:
+            raise InvalidQuery(f"{owner.__name__}.{reserved}: a column of a derived table needs another name")
         if not taken:
             raise InvalidQuery(f"{owner.__name__} has no columns: name = query.column(Model.name)")
         first, *others = taken.items()

@@ -94,6 +94,8 @@ class Results(Runnable, Generic[Row_co]):
 
     def scalar(self: Results[tuple[Value]]) -> Value | None:
         """Return the one value of the first row, or None where there is no row."""
+        if self._shape.single:
+            raise InvalidQuery(f"scalar() gives the value of a column, and {self._node.pinned_name} selects none")
         found = self._few(1)
         return found[0][0] if found else None
 
