@@ -436,7 +436,7 @@ MUTANTS = (
     _mutant(
         "a query has no having",
         DRAWN,
-        Edit("query/select.py", 'self._node.having(*_nodes("having", conditions))', "self._node"),
+        Edit("query/select.py", 'self._node.having(*_conditions("having", conditions))', "self._node"),
     ),
     _mutant(
         "a sum of big numbers is no int",
@@ -654,7 +654,7 @@ MUTANTS = (
     _mutant(
         "a compiled query takes a row of another tenant",
         "test_query.py",
-        Edit("query/compiled.py", "                admit_value(value, pin)\n", "                pass\n"),
+        Edit("query/compiled.py", "                    admit_value(row, pin)\n", "                    pass\n"),
     ),
     _mutant(
         "a compiled query's rows are its first runner's",
@@ -689,8 +689,9 @@ MUTANTS = (
         "test_query.py",
         Edit(
             "query/rendering.py",
-            "{quoted_name(schema[0]) if schema else HERE}.{quoted_name(name)}",
-            "{quoted_name(name)}",
+            "self.places += not schema\n"
+            '            self._sql.append(f"{_name(schema[0]) if schema else HERE}.{_name(name)}")',
+            "self._sql.append(_name(name))",
         ),
     ),
     _machine(
@@ -821,9 +822,7 @@ MUTANTS = (
     _mutant(
         "what is None is compared as a value",
         "test_query.py",
-        Edit(
-            "query/compiled.py", "if value is None] if None in given else None", "if False] if None in given else None"
-        ),
+        Edit("query/compiled.py", "if value is None or (not value", "if (value is not None and not value"),
     ),
     _mutant(
         "a path is compared with a text",
@@ -965,6 +964,30 @@ MUTANTS = (
         "distinct values of tenants are added up",
         "test_across.py",
         Edit("query/combining.py", 'node.sql.upper() == "DISTINCT"', "False"),
+    ),
+    _mutant(
+        "a NUL in a name stands for the schema",
+        "test_query.py",
+        Edit("query/rendering.py", "if sql.count(HERE) != context.places:", "if False:"),
+    ),
+    _mutant(
+        "a model inside a query of plain peewee has no schema",
+        "test_query.py",
+        Edit("query/rendering.py", "if isinstance(obj, type) and issubclass(obj, peewee.Model):", "if False:"),
+    ),
+    _mutant(
+        "an alias inside a query of plain peewee has no schema",
+        "test_query.py",
+        Edit("query/rendering.py", "if isinstance(obj, peewee.ModelAlias):", "if False:"),
+    ),
+    _mutant(
+        "rows in a list that is a parameter are anybody's",
+        "test_query.py",
+        Edit(
+            "query/compiled.py",
+            "for row in value if type(value) in SEVERAL else (value,):",
+            "for row in (value,):",
+        ),
     ),
     # Migrations.
     _machine("a history outlives its tenant", "remake_tenant", _DROP_KEEPS_HISTORY, _CREATE_KEEPS_HISTORY),
