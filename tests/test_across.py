@@ -68,6 +68,8 @@ def test_each_row_comes_with_its_tenant(tenants, batch):
 def test_they_are_had_one_after_another_and_as_dicts(tenants):
     assert list(across(tenants, TOTALS)) == ALL
     assert across(tenants, TOTALS).dicts()[0] == ("acme", {"id": 1, "total": Decimal(12)})
+    with pytest.raises(InvalidQuery, match="two columns are called 'id'"):
+        across(tenants, with_shared(Invoice).select(Invoice.id, Invoice.id)).dicts()
 
 
 @pytest.mark.parametrize("batch", BATCHES)

@@ -106,9 +106,13 @@ class Across(Generic[Row_co]):
         return iter(self.execute())
 
     def dicts(self) -> list[tuple[TenantId, dict[str, Any]]]:
-        """Run it, and return each row as a dict by the names of its columns."""
+        """Run it, and return each row as a dict by the names of its columns.
+
+        Raises:
+            InvalidQuery: two of them have the same name.
+        """
         shape = shape_of(self._query)
-        names = shape.names()
+        names = shape.keys()
         return [(tenant, dict(zip(names, row, strict=True))) for tenant, row in self._all(Shape(shape.columns))]
 
     @contextmanager

@@ -172,6 +172,20 @@ class Shape:
         """Return a name for each column."""
         return [name_of(column) or f"column_{number}" for number, column in enumerate(self.columns, 1)]
 
+    def keys(self) -> list[str]:
+        """Return a name for each column of a dict.
+
+        Raises:
+            InvalidQuery: two of them have the same name.
+        """
+        names = self.names()
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise InvalidQuery(
+                f"dicts(): two columns are called {twice!r}, and one would be lost: give one a name, with .alias()"
+            )
+        return names
+
     def maker(self, pin: Pin) -> Callable[[list[Row]], list[Any]]:
         """Return what makes a list of rows of the driver's, for whom has *pin*."""
         steps, make = self._steps(pin), self.make

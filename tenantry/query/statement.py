@@ -105,12 +105,7 @@ class Results(Runnable, Generic[Row_co]):
         Raises:
             InvalidQuery: two of them have the same name.
         """
-        names, database = self._shape.names(), self._database()
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise InvalidQuery(
-                f"dicts(): two columns are called {twice!r}, and one would be lost: give one a name, with .alias()"
-            )
+        names, database = self._shape.keys(), self._database()
         rows = run(database, self._text(database), Shape(self._shape.columns).maker(database.pin))
         return [dict(zip(names, row, strict=True)) for row in rows]
 
