@@ -195,6 +195,19 @@ def test_a_shared_query_that_needs_a_derived_table_of_tenants_needs_a_tenant(ten
         query.execute()
 
 
+def test_a_derived_table_of_shared_rows_needs_a_tenant_for_what_is_a_tenants_inside(tenants):
+    used = with_shared(Plan).where(fn.exists(with_shared(Invoice).correlate(Plan).where(Invoice.plan == Plan.id)))
+
+    class Used(Derived):
+        name = used.column(Plan.name)
+
+    query = with_shared(Used).select(Used.name)
+    with tenants.shared(), pytest.raises(NoTenantBound, match="Invoice needs a tenant"):
+        query.execute()
+    with tenants.use("acme"):
+        assert query.execute() == [("free",)]
+
+
 def test_one_that_was_made_in_a_tenant_is_derived_in_no_other(tenants):
     with tenants.use("acme"):
         own = with_shared(Invoice)
