@@ -159,7 +159,8 @@ def test_with_distinct_a_circle_in_the_data_ends(acme):
             above = with_shared(Category).join(Above, on=Category.id == Above.id)
             return above.fill(Above).set(Above.id, Category.parent)
 
-    assert sorted(with_shared(Above).select(Above.id)) == [(1,), (2,), (3,)]
+    few = with_shared(Above).limit(9)  # One that went round for ever would fail, and not hang.
+    assert sorted(few.select(Above.id)) == [(1,), (2,), (3,)]
 
 
 def test_tables_that_need_each_other_are_refused_before_anything_is_sent(acme):
