@@ -206,6 +206,44 @@ def test_each_tenant_derives_its_own_table(tenants):
     assert len(across(tenants, noted).execute()) == 3
 
 
+def test_a_stream_ends_with_its_block(tenants):
+    with across(tenants, TOTALS, batch=1).stream(chunk=1) as rows:
+        next(rows)
+    assert list(rows) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        (lambda: with_shared(Plan).select(fn.count()), "a shared row that stands alone"),
+        (
+            lambda: with_shared(Plan).left_join(Invoice, on=Invoice.plan == Plan.id).select(fn.count()),
+            "a shared row that stands alone",
+        ),
+        (
+            lambda: with_shared(Invoice).right_join(Plan, on=Invoice.plan == Plan.id).select(fn.count()),
+            "a shared row that stands alone",
+        ),
+        (lambda: with_shared(Invoice).select(fn.count(peewee.fn.DISTINCT(Invoice.note))), "of distinct values"),
+        (lambda: with_shared(Invoice).select(peewee.SQL("count(*)"), fn.count()), "has raw SQL in it"),
+        (
+            lambda: with_shared(Invoice).select(with_shared(Invoice).select(fn.count()).as_scalar(), fn.count()),
+            "has a query in it, which is each tenant's own",
+        ),
+    ],
+)
+def test_what_would_be_counted_wrongly_is_not_combined(tenants, query, text):
+    with pytest.raises(InvalidQuery, match=text):
+        across(tenants, query()).combined()
+
+
+def test_a_shared_table_that_is_joined_by_a_tenants_is_combined(tenants):
+    query = (
+        with_shared(Plan).join(Invoice, on=Invoice.plan == Plan.id).group_by(Plan.name).select(Plan.name, fn.count())
+    )
+    assert sorted(across(tenants, query).combined()) == [("free", 1), ("pro", 1)]
+
+
 def test_tables_of_plain_peewee_in_it_are_each_tenants(tenants):
     with_customer = with_shared(Invoice).where(peewee.fn.EXISTS(Customer.select(peewee.SQL("1"))))
     assert {tenant for tenant, _ in across(tenants, with_customer.select(Invoice.id))} == {"acme"}

@@ -610,6 +610,19 @@ def test_locked_rows_are_skipped_by_others(tenants):
         ),
         (lambda: fn.exists(Invoice), r"exists\(\) takes a query, as with_shared\(\) begins one, and was given"),
         (lambda: invoices().select(Invoice.id.alias("a\0b")).execute(), "has the character NUL"),
+        (
+            lambda: invoices().order_by(Invoice.note.asc(collation='"C", (SELECT 1)')).execute(),
+            "'\"C\", \\(SELECT 1\\)' is not a collation",
+        ),
+        (lambda: invoices().select(Invoice.note.collate('"C") --')).execute(), "is not a collation"),
+        (
+            lambda: invoices().select(fn.count().over(order_by=[Invoice.id], frame_type="ROWS; --")).execute(),
+            "'ROWS; --' is not the frame of a window",
+        ),
+        (
+            lambda: invoices().select(fn.count().over(order_by=[Invoice.id], start="1; --")).execute(),
+            "'1; --' is not an end of a frame",
+        ),
         (lambda: with_shared(Invoice).select(Invoice.id.alias('a\0."x" --')).compile().execute(), "the character NUL"),
         (lambda: fn.call("now(); drop table invoice; --", returns=str), "is not the name of a function"),
         (lambda: fn.cast(Invoice.id, "text); drop table x; --", str), "is not the name of a type"),

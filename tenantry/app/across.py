@@ -130,7 +130,7 @@ class Across(Generic[Row_co]):
         try:
             yield rows
         finally:
-            rows.close()
+            rows.end()
 
     def combined(self) -> list[Row_co]:
         """Run it, and return its groups as if all the tenants' tables were one: the server adds up their aggregates.
@@ -298,6 +298,11 @@ class _Stream(Iterator[Any]):
             if self._cursor is None:
                 self._batch, self._cursor = self._run.sent(next(self._batches), self._open)
             self._fetch()
+
+    def end(self) -> None:
+        """Give no more rows."""
+        self._batches, self._piece = iter(()), iter(())
+        self.close()
 
     def close(self) -> None:
         """Close the cursor that is open."""

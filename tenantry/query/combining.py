@@ -9,6 +9,7 @@ import peewee
 
 from tenantry.errors import InvalidQuery
 from tenantry.naming import SchemaName
+from tenantry.query.rendering import of_tenants
 from tenantry.query.rows import Entity, Row, bare, inner, name_of
 from tenantry.query.sources import ColumnOfDerived
 from tenantry.query.statement import Statement
@@ -162,8 +163,12 @@ class Combined:
             what = None
             if isinstance(node, peewee.Window):
                 what = "is of a window"
-            elif isinstance(node, peewee.SQL) and node.sql.upper() == "DISTINCT":
+            elif _called(node) == "DISTINCT" or (isinstance(node, peewee.SQL) and node.sql.upper() == "DISTINCT"):
                 what = "is an aggregate of distinct values"
+            elif isinstance(node, peewee.SQL) and "(" in node.sql and not node.sql.startswith("AS "):
+                what = "has raw SQL in it"
+            elif type(node) is peewee.NodeList and isinstance(node.nodes[0], peewee.SelectBase):
+                what = "has a query in it, which is each tenant's own"
             elif (name := _called(node)) in _COMBINED or name in _OTHERS:
                 what = f"has {name} in it"
             if what is not None:
@@ -206,9 +211,24 @@ def _combinable(node: Any) -> Any:
                 f"combined() takes no {what}, which each tenant would apply to its own rows: leave it out, and do it "
                 "to the rows that are combined"
             )
+    if not _has_tenants_row(node._from_list[0]):
+        raise InvalidQuery(
+            "combined() takes queries whose every row has one of a tenant's table: a shared row that stands alone "
+            "would be counted once for each tenant. Begin with the tenant's model, or join() it"
+        )
     if any(isinstance(each, peewee.SQL) for each in node._group_by or ()):
         raise InvalidQuery("combined() groups by columns and expressions, and was given raw SQL in group_by()")
     return node
+
+
+def _has_tenants_row(source: Any) -> bool:
+    """Say whether each row of the joined tables has one of a tenant's table in it."""
+    if not isinstance(source, peewee.Join):
+        return of_tenants(source._model) is not None
+    join: Any = source
+    left, right = _has_tenants_row(join.lhs), _has_tenants_row(join.rhs)
+    kept = {peewee.JOIN.LEFT_OUTER: left, peewee.JOIN.RIGHT_OUTER: right, peewee.JOIN.FULL_OUTER: left and right}
+    return kept.get(join.join_type, left or right)
 
 
 def _like(node: Any, name: str, *arguments: Any) -> Any:

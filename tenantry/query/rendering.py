@@ -139,6 +139,7 @@ class Qualified(Rendering):
                 return self._source(obj, obj)
             if isinstance(obj, peewee.ModelAlias):
                 return self._source(obj, obj.model._meta.table)
+        _check_text(obj)
         if type(obj) is peewee.Entity:
             self._sql.append(".".join(map(_name, obj._path)))
             return self
@@ -268,6 +269,39 @@ class DerivedTables:
         return set(self._names.values())
 
 
+# What peewee writes into the text as it is given.
+_COLLATION = re.compile(r'("[^"]+"|[a-z_][\w-]*)(\.("[^"]+"|[a-z_][\w-]*))?', re.IGNORECASE)
+_BOUND = re.compile(r"(UNBOUNDED|\d+) (PRECEDING|FOLLOWING)|CURRENT ROW", re.IGNORECASE)
+_EXCLUDED = re.compile(r"CURRENT ROW|GROUP|TIES|NO OTHERS", re.IGNORECASE)
+_FRAME = re.compile(r"ROWS|RANGE|GROUPS", re.IGNORECASE)
+
+
+def _check_text(node: Any) -> None:
+    """Check what peewee would write into the text as it is.
+
+    Raises:
+        InvalidQuery: a collation or the frame of a window is something else.
+    """
+    if isinstance(node, peewee.Ordering):
+        texts: Any = [("a collation", _COLLATION, node.collation)]
+    elif isinstance(node, peewee.SQL) and node.sql.startswith("COLLATE "):
+        texts = [("a collation", _COLLATION, node.sql.removeprefix("COLLATE "))]
+    elif isinstance(node, peewee.Window):
+        window: Any = node
+        texts = [
+            ("the frame of a window", _FRAME, window.frame_type),
+            ("an end of a frame", _BOUND, window.start),
+            ("an end of a frame", _BOUND, window.end),
+            ("what a frame leaves out", _EXCLUDED, window._exclude),
+        ]
+    else:
+        return
+    for what, rule, text in texts:
+        written = getattr(text, "sql", text)
+        if written and not rule.fullmatch(str(written).strip()):
+            raise InvalidQuery(f"{written!r} is not {what}")
+
+
 def _name(name: str) -> str:
     """Quote a name in a text that the driver fills with values."""
     return quoted_name(name).replace("%", "%%")
@@ -308,9 +342,10 @@ def _rendered(query: Any, context: Qualified) -> Text:
             raise InvalidQuery(
                 f"{name}.{column} is a column of a table that the query does not join: join {name} first"
             )
-    return Text(sql, values, next((name for table in context.sources if (name := _of_tenants(table._model))), None))
+    return Text(sql, values, next((name for table in context.sources if (name := of_tenants(table._model))), None))
 
 
-def _of_tenants(model: Any) -> str | None:
+def of_tenants(model: Any) -> str | None:
+    """Return the name of *model*, if its table is a tenant's."""
     database = model and model._meta.database
     return model.__name__ if type(database) is BoundDatabase and database.tenant_only else None
