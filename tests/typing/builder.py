@@ -26,6 +26,7 @@ from tenantry.fields import (
     col,
 )
 from tenantry.query import Statement, compiled, with_shared
+from tenantry.query.writes import Update
 
 
 class Plan(SharedModel):
@@ -125,6 +126,23 @@ assert_type(
 assert_type(query.select(Invoice.data["a"][0]).one(), tuple[Any])
 
 
+# Few rows, others' rows, and queries in queries.
+assert_type(query.distinct(Invoice.plan).limit(3).offset(2).first(), Invoice | None)
+assert_type(left.distinct().select(Plan.name).execute(), list[tuple[str | None]])
+assert_type(query.for_update(Invoice, skip_locked=True).one_or_none(), Invoice | None)
+both = left.select(Plan.name).union_all(inner.select(Plan.name))
+assert_type(both.order_by(1).offset(1).execute(), list[tuple[str | None] | tuple[str]])
+assert_type(inner.select(Plan.name).intersect(inner.select(Plan.name)).one(), tuple[str])
+assert_type(left.select(Plan.name).except_(left.select(Plan.name)).one(), tuple[str | None])
+price = with_shared(Plan).correlate(Invoice).where(Plan.id == Invoice.plan).select(Plan.name).as_scalar()
+assert_type(query.select(price, fn.coalesce(price, "")).one(), tuple[str | None, str])
+assert_type((query.exists(), left.count()), tuple[bool, int])
+assert_type(left.explain(analyze=True, buffers=True), str)
+assert_type(left.select(Invoice.id, Plan.name).compile().one(), tuple[int, str | None])
+with left.select(Plan.name).stream(chunk=10) as names:
+    assert_type(next(names), tuple[str | None])
+
+
 @dataclass
 class Named:
     id: int
@@ -149,6 +167,16 @@ def due_before(day: date, minimum: Decimal = Decimal(0)) -> Statement[tuple[int,
 
 
 assert_type(due_before.execute(date(2026, 1, 1), minimum=Decimal(3)), list[tuple[int, str | None]])
+assert_type(due_before.first(date(2026, 1, 1)), tuple[int, str | None] | None)
+assert_type(due_before.one(date(2026, 1, 1), Decimal(3)), tuple[int, str | None])
+
+
+@compiled
+def rename(number: int, note: str) -> Update[Any, Any]:
+    return query.where(Invoice.id == number).update().set(Invoice.note, note)
+
+
+assert_type(rename.execute(3, "x"), int)
 
 # Misuse.
 query.select(Plan.name)  # type: ignore[arg-type]
@@ -166,3 +194,14 @@ left.limit("1; drop table invoice")  # type: ignore[arg-type]
 Invoice().total = "x"  # type: ignore[assignment]
 due_before.execute("tomorrow")  # type: ignore[arg-type]
 query.join(Plan)  # type: ignore[call-arg]
+query.offset("2")  # type: ignore[arg-type]
+query.distinct(Plan.name)  # type: ignore[arg-type]
+query.for_update("invoice")  # type: ignore[arg-type]
+query.for_update(no_wait=True)  # type: ignore[call-arg]
+query.as_scalar()  # type: ignore[misc]
+both.order_by(Plan.name)  # type: ignore[arg-type]
+query.intersect([3])  # type: ignore[arg-type]
+query.correlate("plan")  # type: ignore[arg-type]
+left.explain(analyse=True)  # type: ignore[call-arg]
+left.stream("10")  # type: ignore[arg-type]
+rename.execute(3)  # type: ignore[call-arg]

@@ -166,7 +166,17 @@ assert_type(
     ).one(),
     tuple[int | None],
 )
+assert_type(left.select(fn.row_number().over(order_by=[Plan.name]), fn.rank().over()).one(), tuple[int, int])
+assert_type(left.select(fn.cume_dist().over(order_by=[Invoice.id])).one(), tuple[float])
+assert_type(left.select(fn.last_value(Plan.name).over(order_by=[Invoice.id])).one(), tuple[str | None])
+assert_type(left.select(fn.bool_and(Invoice.paid), fn.bool_or(Plan.id > 3)).one(), tuple[bool | None, bool | None])
+
+# Others.
+
 assert_type(left.select(fn.cast(Invoice.id, "uuid", UUID)).one(), tuple[UUID | None])
+assert_type(left.select(fn.call("random", returns=float)).one(), tuple[float])
+has_plan = fn.exists(with_shared(Plan).correlate(Invoice).where(Plan.id == Invoice.plan))
+assert_type(query.where(~has_plan).select(has_plan).one(), tuple[bool | None])
 
 # Misuse.
 fn.sum(Invoice.title)  # type: ignore[arg-type]
@@ -185,5 +195,10 @@ Invoice.lines % 2  # type: ignore[operator]
 fn.round(Invoice.rate, 2)  # type: ignore[type-var]
 query.select(fn.coalesce(Plan.name, ""))  # type: ignore[arg-type]
 query.select(of_two)  # type: ignore[arg-type]
+fn.bool_and(Invoice.lines > 3, Invoice.paid)  # type: ignore[call-arg]
+fn.bool_or(Invoice.title)  # type: ignore[arg-type]
+fn.exists(Invoice)  # type: ignore[arg-type]
+fn.call("random")  # type: ignore[call-arg]
+fn.row_number(Invoice.id)  # type: ignore[call-arg]
 query.select(fn.array_agg(Plan.name))  # type: ignore[arg-type]
 left.select(fn.sum(Invoice.lines).filter(Feature.name == "x"))  # type: ignore[arg-type]
