@@ -774,8 +774,8 @@ MUTANTS = (
         "a derived table of tenants serves in the shared schema",
         Edit(
             "query/rendering.py",
-            "next((each.of_tenants for each in several if each.of_tenants), None)",
-            "text.of_tenants",
+            "next((part.of_tenants for part in parts if part.of_tenants), None)",
+            "parts[-1].of_tenants",
         ),
     ),
     _derived("a write runs where it was not begun", Edit("query/writes.py", "query._node._pin or pin_here()", "None")),

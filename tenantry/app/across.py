@@ -19,6 +19,7 @@ from tenantry.naming import SchemaName, TenantId
 from tenantry.query import Statement
 from tenantry.query.combining import Carried, Combined
 from tenantry.query.rows import Row, Shape
+from tenantry.query.statement import check_chunk
 from tenantry.query.union import Union, checked, shape_of
 
 Row_co = TypeVar("Row_co", covariant=True)
@@ -123,8 +124,7 @@ class Across(Generic[Row_co]):
         ...     for tenant, row in rows:
         ...         ...
         """
-        if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-            raise InvalidQuery(f"stream() takes a number of rows for its chunk, and was given {chunk!r}")
+        check_chunk(chunk)
         run, union = self._begin()
         rows = _Stream(run, union, chunk)
         try:

@@ -52,12 +52,12 @@ class Compiled(Generic[P, Row]):
 
     def execute(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
         """Run it, and return its rows."""
-        found: list[Row] = self._run(None, args, kwargs)
+        found: list[Row] = self._run(*self._planned(None, args, kwargs))
         return found
 
     def first(self, *args: P.args, **kwargs: P.kwargs) -> Row | None:
         """Return the first row, or None."""
-        return next(iter(self._run(1, args, kwargs)), None)
+        return next(iter(self._run(*self._planned(1, args, kwargs))), None)
 
     def one(self, *args: P.args, **kwargs: P.kwargs) -> Row:
         """Return the one row.
@@ -65,14 +65,12 @@ class Compiled(Generic[P, Row]):
         Raises:
             NoResultFound, MultipleResultsFound: there is none, or there are several.
         """
-        plan = self._plan(2, self._given(args, kwargs))
+        plan, given = self._planned(2, args, kwargs)
         with plan.block():
-            found: list[Row] = self._run(2, args, kwargs)
+            found: list[Row] = self._run(plan, given)
             return only(found, plan.node)
 
-    def _run(self, most: int | None, args: Any, kwargs: Any) -> Any:
-        given = self._given(args, kwargs)
-        plan = self._plan(most, given)
+    def _run(self, plan: _Plan, given: tuple[Any, ...]) -> Any:
         database = plan.proxy.current(plan.node)
         values = plan.values(given, database.pin)
         sql, marks = plan.text.of(database), plan.marks or plan.hides(values)
@@ -82,7 +80,9 @@ class Compiled(Generic[P, Row]):
         make = plan.make or plan.shape.maker(database.pin)
         return make(rows.fetchall())
 
-    def _plan(self, most: int | None, given: tuple[Any, ...]) -> _Plan:
+    def _planned(self, most: int | None, args: Any, kwargs: Any) -> tuple[_Plan, tuple[Any, ...]]:
+        """Return the plan of a run, and the values that it is given."""
+        given = self._given(args, kwargs)
         names = self._signature.parameters
         fixed = {
             name: value
@@ -90,7 +90,7 @@ class Compiled(Generic[P, Row]):
             if value is None or (not value and type(value) in SEVERAL)
         }
         key = (most, *((name, value is None) for name, value in fixed.items())) if fixed else most
-        return self._plans.get(key) or self._compile(key, most, fixed)
+        return self._plans.get(key) or self._compile(key, most, fixed), given
 
     def _given(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
         if not kwargs and len(args) == self._parameters:

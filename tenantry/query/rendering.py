@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import count, pairwise
 from typing import Any, NamedTuple
@@ -113,6 +113,12 @@ class Text(NamedTuple):
         if self.of_tenants is not None and database.pin.tenant is None:
             raise NoTenantBound(self.of_tenants, shared=True)
         return self.sql.replace(HERE, database.qualifier)
+
+    @classmethod
+    def of_several(cls, sql: str, parts: Sequence[Text]) -> Text:
+        """Return *sql*, in which *parts* stand one after another."""
+        values = [value for part in parts for value in part.values]
+        return cls(sql, values, next((part.of_tenants for part in parts if part.of_tenants), None))
 
     def marks(self) -> bool:
         """Say whether it may leave something on its connection."""
@@ -230,13 +236,9 @@ class DerivedTables:
         """Return the statement *text* with the definitions of its tables in front."""
         if not self._definitions:
             return text
-        several = [*self._definitions, text]
         tables = ", ".join(each.sql for each in self._definitions)
-        return Text(
-            f"WITH {'RECURSIVE ' if self._is_recursive else ''}{tables} {text.sql}",
-            [value for each in several for value in each.values],
-            next((each.of_tenants for each in several if each.of_tenants), None),
-        )
+        sql = f"WITH {'RECURSIVE ' if self._is_recursive else ''}{tables} {text.sql}"
+        return Text.of_several(sql, [*self._definitions, text])
 
     def _refuse_circle(self, definition: Definition) -> None:
         between = self._open[self._open.index(definition) :]
@@ -257,13 +259,8 @@ class DerivedTables:
         sql = f" {definition.operator} ".join(f"({each.sql})" if len(rows) > 1 else each.sql for each in rows)
         columns = ", ".join(map(_name, definition.taken))
         how = {None: "", True: "MATERIALIZED ", False: "NOT MATERIALIZED "}[definition.materialized]
-        self._definitions.append(
-            Text(
-                f"{_name(self._names[definition])} ({columns}) AS {how}({sql})",
-                [value for each in rows for value in each.values],
-                next((each.of_tenants for each in rows if each.of_tenants), None),
-            )
-        )
+        table = f"{_name(self._names[definition])} ({columns}) AS {how}({sql})"
+        self._definitions.append(Text.of_several(table, rows))
 
     def _taken(self) -> set[str]:
         return set(self._names.values())

@@ -139,8 +139,7 @@ class Statement(Results[Row_co]):
         ...     for row in rows:
         ...         ...
         """
-        if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-            raise InvalidQuery(f"stream() takes a number of rows for its chunk, and was given {chunk!r}")
+        check_chunk(chunk)
         database = self._database()
         text, make = self._text(database), self._shape.maker(database.pin)
         cursor = database.open_cursor(text.of(database), text.values, marks=text.marks())
@@ -154,6 +153,16 @@ class Statement(Results[Row_co]):
         if rows is None or isinstance(limit, peewee.Node):  # A parameter of a compiled query.
             return self._node
         return self._node.limit(rows if limit is None else min(rows, limit))
+
+
+def check_chunk(chunk: object) -> None:
+    """Check that *chunk* is how many rows a stream takes at a time.
+
+    Raises:
+        InvalidQuery: it is no number of rows.
+    """
+    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
+        raise InvalidQuery(f"stream() takes a number of rows for its chunk, and was given {chunk!r}")
 
 
 class _Rows(Iterator[Any]):
