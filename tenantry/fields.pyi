@@ -21,6 +21,8 @@ from tenantry.query.expressions import (
     Condition,
     ForeignKeyColumn,
     JsonColumn,
+    ListColumn,
+    ListOrNoneColumn,
     Tag,
     TextSearchColumn,
 )
@@ -334,7 +336,7 @@ class TSVectorField(Typed[Value]):
     @overload
     def __init__(self: TSVectorField[str], *, null: Literal[False] = False, **options: Unpack[_Options]) -> None: ...
 
-class ArrayField(Typed[Value]):
+class ArrayField(Generic[Value]):
     """Its elements are those of the field that it is given, and any of them may be null.
 
     They come from the driver as they are, without that field: what it would convert, as a UUID, is `Any`, and so is
@@ -342,9 +344,23 @@ class ArrayField(Typed[Value]):
     """
 
     @overload
+    def __get__(self: ArrayField[_Things], row: None, model: type[M]) -> ListColumn[Tag[M]]: ...
+    @overload
+    def __get__(self: ArrayField[_Things], row: peewee.Model, model: Any) -> list[Any]: ...
+    @overload
+    def __get__(self: ArrayField[_ThingsOrNone], row: None, model: type[M]) -> ListOrNoneColumn[Tag[M]]: ...
+    @overload
+    def __get__(self: ArrayField[_ThingsOrNone], row: peewee.Model, model: Any) -> list[Any] | None: ...
+    @overload
     def __get__(self, row: None, model: type[M]) -> ArrayColumn[Tag[M], Value]: ...
     @overload
     def __get__(self, row: peewee.Model, model: Any) -> Value: ...
+    @overload
+    def __set__(self: ArrayField[_Things], row: peewee.Model, value: list[Any]) -> None: ...
+    @overload
+    def __set__(self: ArrayField[_ThingsOrNone], row: peewee.Model, value: list[Any] | None) -> None: ...
+    @overload
+    def __set__(self, row: peewee.Model, value: Value) -> None: ...
     @overload
     def __init__(
         self: ArrayField[list[Key | None] | None],
@@ -369,7 +385,7 @@ class ArrayField(Typed[Value]):
     ) -> None: ...
     @overload
     def __init__(
-        self: ArrayField[list[Any] | None],
+        self: ArrayField[_ThingsOrNone],
         field_class: type[Typed[Any]],
         field_kwargs: dict[str, Any] | None = None,
         dimensions: int = 1,
@@ -380,7 +396,7 @@ class ArrayField(Typed[Value]):
     ) -> None: ...
     @overload
     def __init__(
-        self: ArrayField[list[Any]],
+        self: ArrayField[_Things],
         field_class: type[Typed[Any]],
         field_kwargs: dict[str, Any] | None = None,
         dimensions: int = 1,
@@ -389,6 +405,11 @@ class ArrayField(Typed[Value]):
         null: Literal[False] = False,
         **options: Unpack[_Options],
     ) -> None: ...
+
+class _Things:
+    """Stands for lists whose elements are `Any`: mypy makes a whole row `Any` where that is a parameter of a type."""
+
+class _ThingsOrNone: ...
 
 class ForeignKeyField(Generic[Target, Key]):
     """On a row it is the row that it refers to, and on the class the column: the key of that row.

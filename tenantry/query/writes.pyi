@@ -3,7 +3,7 @@
 from typing import Any, Generic, Self, TypeVar, overload
 
 from tenantry.query.assignments import Assignments
-from tenantry.query.expressions import Column, Decoy, Selectable, Tag
+from tenantry.query.expressions import Column, Decoy, Selected, Tag
 from tenantry.query.statement import Results, Runnable
 
 M = TypeVar("M")
@@ -32,144 +32,144 @@ class Write(Runnable, Generic[Back, M]):
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
+        c1: Selected[Back, Back, T1],
         /,
     ) -> Returned[tuple[T1]]: ...
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
-        c2: Selectable[Back, Back, T2] | Decoy,
+        c1: Selected[Back, Back, T1],
+        c2: Selected[Back, Back, T2],
         /,
     ) -> Returned[tuple[T1, T2]]: ...
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
-        c2: Selectable[Back, Back, T2] | Decoy,
-        c3: Selectable[Back, Back, T3] | Decoy,
+        c1: Selected[Back, Back, T1],
+        c2: Selected[Back, Back, T2],
+        c3: Selected[Back, Back, T3],
         /,
     ) -> Returned[tuple[T1, T2, T3]]: ...
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
-        c2: Selectable[Back, Back, T2] | Decoy,
-        c3: Selectable[Back, Back, T3] | Decoy,
-        c4: Selectable[Back, Back, T4] | Decoy,
+        c1: Selected[Back, Back, T1],
+        c2: Selected[Back, Back, T2],
+        c3: Selected[Back, Back, T3],
+        c4: Selected[Back, Back, T4],
         /,
     ) -> Returned[tuple[T1, T2, T3, T4]]: ...
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
-        c2: Selectable[Back, Back, T2] | Decoy,
-        c3: Selectable[Back, Back, T3] | Decoy,
-        c4: Selectable[Back, Back, T4] | Decoy,
-        c5: Selectable[Back, Back, T5] | Decoy,
+        c1: Selected[Back, Back, T1],
+        c2: Selected[Back, Back, T2],
+        c3: Selected[Back, Back, T3],
+        c4: Selected[Back, Back, T4],
+        c5: Selected[Back, Back, T5],
         /,
     ) -> Returned[tuple[T1, T2, T3, T4, T5]]: ...
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
-        c2: Selectable[Back, Back, T2] | Decoy,
-        c3: Selectable[Back, Back, T3] | Decoy,
-        c4: Selectable[Back, Back, T4] | Decoy,
-        c5: Selectable[Back, Back, T5] | Decoy,
-        c6: Selectable[Back, Back, T6] | Decoy,
+        c1: Selected[Back, Back, T1],
+        c2: Selected[Back, Back, T2],
+        c3: Selected[Back, Back, T3],
+        c4: Selected[Back, Back, T4],
+        c5: Selected[Back, Back, T5],
+        c6: Selected[Back, Back, T6],
         /,
     ) -> Returned[tuple[T1, T2, T3, T4, T5, T6]]: ...
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
-        c2: Selectable[Back, Back, T2] | Decoy,
-        c3: Selectable[Back, Back, T3] | Decoy,
-        c4: Selectable[Back, Back, T4] | Decoy,
-        c5: Selectable[Back, Back, T5] | Decoy,
-        c6: Selectable[Back, Back, T6] | Decoy,
-        c7: Selectable[Back, Back, T7] | Decoy,
+        c1: Selected[Back, Back, T1],
+        c2: Selected[Back, Back, T2],
+        c3: Selected[Back, Back, T3],
+        c4: Selected[Back, Back, T4],
+        c5: Selected[Back, Back, T5],
+        c6: Selected[Back, Back, T6],
+        c7: Selected[Back, Back, T7],
         /,
     ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7]]: ...
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
-        c2: Selectable[Back, Back, T2] | Decoy,
-        c3: Selectable[Back, Back, T3] | Decoy,
-        c4: Selectable[Back, Back, T4] | Decoy,
-        c5: Selectable[Back, Back, T5] | Decoy,
-        c6: Selectable[Back, Back, T6] | Decoy,
-        c7: Selectable[Back, Back, T7] | Decoy,
-        c8: Selectable[Back, Back, T8] | Decoy,
+        c1: Selected[Back, Back, T1],
+        c2: Selected[Back, Back, T2],
+        c3: Selected[Back, Back, T3],
+        c4: Selected[Back, Back, T4],
+        c5: Selected[Back, Back, T5],
+        c6: Selected[Back, Back, T6],
+        c7: Selected[Back, Back, T7],
+        c8: Selected[Back, Back, T8],
         /,
     ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7, T8]]: ...
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
-        c2: Selectable[Back, Back, T2] | Decoy,
-        c3: Selectable[Back, Back, T3] | Decoy,
-        c4: Selectable[Back, Back, T4] | Decoy,
-        c5: Selectable[Back, Back, T5] | Decoy,
-        c6: Selectable[Back, Back, T6] | Decoy,
-        c7: Selectable[Back, Back, T7] | Decoy,
-        c8: Selectable[Back, Back, T8] | Decoy,
-        c9: Selectable[Back, Back, T9] | Decoy,
+        c1: Selected[Back, Back, T1],
+        c2: Selected[Back, Back, T2],
+        c3: Selected[Back, Back, T3],
+        c4: Selected[Back, Back, T4],
+        c5: Selected[Back, Back, T5],
+        c6: Selected[Back, Back, T6],
+        c7: Selected[Back, Back, T7],
+        c8: Selected[Back, Back, T8],
+        c9: Selected[Back, Back, T9],
         /,
     ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7, T8, T9]]: ...
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
-        c2: Selectable[Back, Back, T2] | Decoy,
-        c3: Selectable[Back, Back, T3] | Decoy,
-        c4: Selectable[Back, Back, T4] | Decoy,
-        c5: Selectable[Back, Back, T5] | Decoy,
-        c6: Selectable[Back, Back, T6] | Decoy,
-        c7: Selectable[Back, Back, T7] | Decoy,
-        c8: Selectable[Back, Back, T8] | Decoy,
-        c9: Selectable[Back, Back, T9] | Decoy,
-        c10: Selectable[Back, Back, T10] | Decoy,
+        c1: Selected[Back, Back, T1],
+        c2: Selected[Back, Back, T2],
+        c3: Selected[Back, Back, T3],
+        c4: Selected[Back, Back, T4],
+        c5: Selected[Back, Back, T5],
+        c6: Selected[Back, Back, T6],
+        c7: Selected[Back, Back, T7],
+        c8: Selected[Back, Back, T8],
+        c9: Selected[Back, Back, T9],
+        c10: Selected[Back, Back, T10],
         /,
     ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7, T8, T9, T10]]: ...
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
-        c2: Selectable[Back, Back, T2] | Decoy,
-        c3: Selectable[Back, Back, T3] | Decoy,
-        c4: Selectable[Back, Back, T4] | Decoy,
-        c5: Selectable[Back, Back, T5] | Decoy,
-        c6: Selectable[Back, Back, T6] | Decoy,
-        c7: Selectable[Back, Back, T7] | Decoy,
-        c8: Selectable[Back, Back, T8] | Decoy,
-        c9: Selectable[Back, Back, T9] | Decoy,
-        c10: Selectable[Back, Back, T10] | Decoy,
-        c11: Selectable[Back, Back, T11] | Decoy,
+        c1: Selected[Back, Back, T1],
+        c2: Selected[Back, Back, T2],
+        c3: Selected[Back, Back, T3],
+        c4: Selected[Back, Back, T4],
+        c5: Selected[Back, Back, T5],
+        c6: Selected[Back, Back, T6],
+        c7: Selected[Back, Back, T7],
+        c8: Selected[Back, Back, T8],
+        c9: Selected[Back, Back, T9],
+        c10: Selected[Back, Back, T10],
+        c11: Selected[Back, Back, T11],
         /,
     ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11]]: ...
     @overload
     def returning(
         self,
-        c1: Selectable[Back, Back, T1] | Decoy,
-        c2: Selectable[Back, Back, T2] | Decoy,
-        c3: Selectable[Back, Back, T3] | Decoy,
-        c4: Selectable[Back, Back, T4] | Decoy,
-        c5: Selectable[Back, Back, T5] | Decoy,
-        c6: Selectable[Back, Back, T6] | Decoy,
-        c7: Selectable[Back, Back, T7] | Decoy,
-        c8: Selectable[Back, Back, T8] | Decoy,
-        c9: Selectable[Back, Back, T9] | Decoy,
-        c10: Selectable[Back, Back, T10] | Decoy,
-        c11: Selectable[Back, Back, T11] | Decoy,
-        c12: Selectable[Back, Back, T12] | Decoy,
+        c1: Selected[Back, Back, T1],
+        c2: Selected[Back, Back, T2],
+        c3: Selected[Back, Back, T3],
+        c4: Selected[Back, Back, T4],
+        c5: Selected[Back, Back, T5],
+        c6: Selected[Back, Back, T6],
+        c7: Selected[Back, Back, T7],
+        c8: Selected[Back, Back, T8],
+        c9: Selected[Back, Back, T9],
+        c10: Selected[Back, Back, T10],
+        c11: Selected[Back, Back, T11],
+        c12: Selected[Back, Back, T12],
         /,
     ) -> Returned[tuple[T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12]]: ...
     @overload
     def returning(
-        self, column: Selectable[Back, Back, object] | Decoy, /, *columns: Selectable[Back, Back, object] | Decoy
+        self, column: Selected[Back, Back, object], /, *columns: Selected[Back, Back, object]
     ) -> Returned[tuple[Any, ...]]: ...
 
 class Update(Write[Back, M], Assignments[Back, Back, Tag[M]]):

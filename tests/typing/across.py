@@ -50,7 +50,7 @@ assert_type(across(tenants, totals).combined(), list[tuple[str | None, int, Deci
 
 across(tenants, Invoice)  # type: ignore[arg-type]
 across(query, tenants)  # type: ignore[arg-type]
-across(tenants, query, ["acme"])  # type: ignore[call-arg]
+across(tenants, query, only=["acme"])  # type: ignore[call-arg]
 across(tenants, query, among=[1])  # type: ignore[list-item]
 across(tenants, query, batch="all")  # type: ignore[arg-type]
 across(tenants, query).execute()[0].note  # type: ignore[attr-defined]

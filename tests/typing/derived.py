@@ -5,10 +5,22 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import assert_type
+from typing import Any, assert_type
 
 from tenantry import Derived, SharedModel, Step, TenantModel, fn, with_shared
-from tenantry.fields import AutoField, BooleanField, CharField, DecimalField, ForeignKeyField, IntegerField, TextField
+from tenantry.fields import (
+    ArrayField,
+    AutoField,
+    BlobField,
+    BooleanField,
+    CharField,
+    DecimalField,
+    ForeignKeyField,
+    IntegerField,
+    JSONField,
+    TextField,
+    UUIDField,
+)
 
 
 class Plan(SharedModel):
@@ -29,6 +41,15 @@ class Archive(TenantModel):
     number = IntegerField()
     plan = CharField(null=True)
     total = DecimalField()
+
+
+class Document(TenantModel):
+    plan = ForeignKeyField(Plan)
+    price = DecimalField(null=True)
+    scan = BlobField()
+    is_new = BooleanField()
+    keys = ArrayField(UUIDField)
+    data = JSONField()
 
 
 class Category(TenantModel):
@@ -69,6 +90,18 @@ assert_type(
     int | None,
 )
 
+assert_type(spent.select(Spent.total / 2, Spent.number / 2).one(), tuple[Decimal | None, int | Decimal | None])
+documents = with_shared(Document)
+
+
+class Found(Derived):
+    data = documents.column(Document.data)
+    keys = documents.column(Document.keys)
+    plan = documents.column(Document.plan)
+
+
+assert_type(with_shared(Found).select(Found.plan, Found.data, Found.keys).one(), tuple[int, Any, Any])
+
 roots = with_shared(Category).where(Category.parent.is_null())
 
 
@@ -105,6 +138,9 @@ assert_type(
     list[tuple[int, str]],
 )
 assert_type(query.delete().execute(), int)
+writing = documents.update().set(Document.price, 3).set(Document.scan, b"x").set(Document.plan, Plan())
+assert_type(writing.set(Document.is_new, Document.price > 3).set(Document.keys, []).execute(), int)
+assert_type(documents.update().set(Document.plan, 3).set(Document.price, None).execute(), int)
 assert_type(inner.delete().returning().execute(), list[Invoice])
 assert_type(query.where(Invoice.id == 3).delete().returning(Invoice.note).scalar(), str | None)
 assert_type(
@@ -145,3 +181,9 @@ left.insert(Archive).set(Archive.number, Invoice.id).returning(Invoice.id)  # ty
 query.insert(Archive).update_conflicts(Invoice.id)  # type: ignore[arg-type]
 query.delete().returning(Plan.id)  # type: ignore[arg-type]
 with_shared(Category).fill(Tree).set(Tree.id, Category.parent)  # type: ignore[misc]
+documents.update().set(Document.plan, Invoice())  # type: ignore[misc]
+documents.update().set(Document.scan, "x")  # type: ignore[misc]
+documents.update().set(Document.is_new, Document.price)  # type: ignore[misc]
+documents.update().set(Document.price, 1.5)  # type: ignore[misc]
+query.column(Document.data)  # type: ignore[arg-type]
+Found.data["a"]  # type: ignore[index]

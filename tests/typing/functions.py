@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, assert_type
 from uuid import UUID
@@ -25,6 +25,8 @@ from tenantry.fields import (
     IntervalField,
     JSONField,
     TextField,
+    TimeField,
+    UUIDField,
 )
 
 
@@ -48,7 +50,10 @@ class Invoice(TenantModel):
     due = DateField()
     due_null = DateField(null=True)
     issued = DateTimeField()
+    starts = TimeField()
     lasts = IntervalField(null=True)
+    span = IntervalField()
+    key = UUIDField()
     note = TextField(null=True)
     title = TextField()
     data = JSONField(null=True)
@@ -107,6 +112,39 @@ assert_type(
     left.select(Invoice.issued - Invoice.issued, Invoice.lasts + timedelta(1)).one(), tuple[timedelta, timedelta | None]
 )
 assert_type(left.select(fn.now() - timedelta(days=1)).one(), tuple[datetime])
+assert_type(inner.select(Invoice.id + Plan.id, Invoice.lines / 2).one(), tuple[int, int | Decimal])
+assert_type(left.select(Invoice.id + Plan.id, Plan.id - fn.count()).one(), tuple[int | None, int | None])
+assert_type(
+    query.select(Invoice.due - Invoice.due, Invoice.due - date(2026, 1, 1), date(2026, 1, 1) - Invoice.due).one(),
+    tuple[int, int, int],
+)
+assert_type(query.select(Invoice.due + 3, Invoice.due_null - 3).one(), tuple[date, date | None])
+assert_type(
+    query.select(Invoice.issued - datetime(2026, 1, 1), datetime(2026, 1, 1) - Invoice.issued).one(),
+    tuple[timedelta, timedelta],
+)
+assert_type(
+    query.select(Invoice.issued - Invoice.due, Invoice.due - Invoice.issued, Invoice.due_null - Invoice.due).one(),
+    tuple[timedelta, timedelta, int | None],
+)
+assert_type(
+    query.select(Invoice.issued + Invoice.span, Invoice.issued - Invoice.lasts, Invoice.due + Invoice.span).one(),
+    tuple[datetime, datetime | None, datetime | None],
+)
+assert_type(query.select(Invoice.span * 2, Invoice.lasts / 2, 2 * Invoice.span).one()[1], timedelta | None)
+assert_type(query.select(Invoice.starts - timedelta(hours=1)).one(), tuple[time])
+assert_type(
+    query.select(fn.now() - Invoice.issued, fn.max(Invoice.due) - fn.min(Invoice.due)).one(),
+    tuple[timedelta, int | None],
+)
+
+# Conditions.
+
+assert_type(left.where(~Invoice.paid, Invoice.paid & (Plan.id > 3), Invoice.paid | Invoice.paid).one(), Invoice)
+assert_type(left.where(fn.coalesce(Invoice.paid, False)).one(), Invoice)
+assert_type(left.select(~Invoice.paid, Invoice.paid & (Plan.id > 3)).one(), tuple[bool | None, bool | None])
+assert_type(inner.where(Invoice.id.in_([Plan.id]), Invoice.id.between(Plan.id, 4)).one(), Invoice)
+assert_type(inner.where(Invoice.id.not_in([1, 2]), Invoice.id.between(3, Plan.id)).one(), Invoice)
 
 # Values.
 
@@ -116,6 +154,9 @@ assert_type(left.select(fn.coalesce(Invoice.note, Invoice.title)).one(), tuple[s
 assert_type(left.select(fn.coalesce(Plan.name, Invoice.title)).one(), tuple[str | None])
 assert_type(left.select(fn.coalesce(Plan.name, fn.concat(Invoice.id, "x"))).one(), tuple[str])
 assert_type(left.select(fn.coalesce(Plan.name, Invoice.note, Invoice.note)).one(), tuple[str | None])
+assert_type(left.select(fn.coalesce(Plan.name, Invoice.note, Plan.name, "")).one(), tuple[str])
+assert_type(left.select(fn.nullif(Invoice.lines, Plan.id)).one(), tuple[int | None])
+assert_type(left.select(fn.greatest(Plan.id, Invoice.lines, Invoice.id)).one(), tuple[int | None])
 assert_type(left.select(fn.nullif(Invoice.lines, 0), fn.nullif(Plan.name, "")).one(), tuple[int | None, str | None])
 assert_type(left.select(fn.greatest(Invoice.lines, 3)).one(), tuple[int])
 assert_type(left.select(fn.least(Invoice.lines, Plan.id)).one(), tuple[int | None])
@@ -125,6 +166,12 @@ assert_type(left.select(fn.case((Invoice.paid.is_null(), Invoice.lines))).one(),
 assert_type(inner.select(fn.case((Invoice.paid.is_null(), Plan.name), default="b")).one(), tuple[str])
 named = fn.case((Invoice.paid.is_null(), Plan.name), default=Invoice.title)
 assert_type(left.select(named).one(), tuple[str | None])
+
+assert_type(left.select(fn.case((Plan.name == "x", 1), (Invoice.paid, 2), default=3)).one(), tuple[int])
+assert_type(left.select(fn.case((Plan.name == "x", Plan.id), (Invoice.paid, Invoice.id))).one(), tuple[int | None])
+assert_type(
+    left.select(fn.case((Plan.name == "x", Invoice.title), (Invoice.paid, "b"), default="c")).one(), tuple[str | None]
+)
 
 # Numbers, texts, and dates.
 
@@ -166,6 +213,9 @@ assert_type(
     ).one(),
     tuple[int | None],
 )
+assert_type(left.select(fn.count().over(partition_by=[Plan.name, Invoice.lines])).one(), tuple[int])
+assert_type(left.select(fn.count().over(partition_by=[Plan.name], order_by=[Invoice.id])).one(), tuple[int])
+assert_type(left.select(fn.sum(Invoice.lines).order_by(Plan.name, Invoice.id)).one(), tuple[int | None])
 assert_type(left.select(fn.row_number().over(order_by=[Plan.name]), fn.rank().over()).one(), tuple[int, int])
 assert_type(left.select(fn.cume_dist().over(order_by=[Invoice.id])).one(), tuple[float])
 assert_type(left.select(fn.last_value(Plan.name).over(order_by=[Invoice.id])).one(), tuple[str | None])
@@ -174,7 +224,9 @@ assert_type(left.select(fn.bool_and(Invoice.paid), fn.bool_or(Plan.id > 3)).one(
 # Others.
 
 assert_type(left.select(fn.cast(Invoice.id, "uuid", UUID)).one(), tuple[UUID | None])
-assert_type(left.select(fn.call("random", returns=float)).one(), tuple[float])
+assert_type(left.select(fn.call("random", returns=float)).one(), tuple[float | None])
+assert_type(left.select(fn.call("left", Plan.name, 2, returns=str)).one(), tuple[str | None])
+assert_type(left.select(fn.row(Plan), Invoice.id).one(), tuple[Plan | None, int])
 has_plan = fn.exists(with_shared(Plan).correlate(Invoice).where(Plan.id == Invoice.plan))
 assert_type(query.where(~has_plan).select(has_plan).one(), tuple[bool | None])
 
@@ -202,3 +254,22 @@ fn.call("random")  # type: ignore[call-arg]
 fn.row_number(Invoice.id)  # type: ignore[call-arg]
 query.select(fn.array_agg(Plan.name))  # type: ignore[arg-type]
 left.select(fn.sum(Invoice.lines).filter(Feature.name == "x"))  # type: ignore[arg-type]
+Invoice.title + 1  # type: ignore[operator]
+Invoice.key + 1  # type: ignore[operator]
+Invoice.title * 2  # type: ignore[operator]
+Invoice.starts + 3  # type: ignore[operator]
+Invoice.due * 2  # type: ignore[operator]
+~Invoice.lines  # type: ignore[misc]
+Invoice.lines & Invoice.paid  # type: ignore[misc]
+query.where(Invoice.id == Plan.id)  # type: ignore[arg-type]
+query.where((Invoice.id == 3) & (Plan.name == "x"))  # type: ignore[arg-type]
+query.having(Invoice.id < Plan.id)  # type: ignore[arg-type]
+query.where(Invoice.id.in_([Plan.id]))  # type: ignore[arg-type]
+query.where(Invoice.id.between(Plan.id, 4))  # type: ignore[arg-type]
+query.where(Invoice.title.like(Plan.name))  # type: ignore[arg-type]
+query.select(Invoice.id + Plan.id)  # type: ignore[arg-type]
+query.select(fn.call("left", Plan.name, 2, returns=str))  # type: ignore[arg-type]
+query.select(fn.count().over(partition_by=[Plan.name]))  # type: ignore[arg-type]
+fn.case((Invoice.paid, [1]))  # type: ignore[type-var]
+fn.count(fn.row(Plan))  # type: ignore[arg-type]
+query.column(fn.row(Invoice))  # type: ignore[arg-type]
