@@ -334,6 +334,9 @@ _NAME = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)?", re.IGNORECASE)
 
 def case(*branches: Any, default: Any = None) -> Any:
     """Return the value of the first branch whose condition is true: `fn.case((Invoice.paid == True, "paid"))`."""
+    for _, value in (*branches, (None, default)):
+        if isinstance(value, (list, tuple, dict)):
+            raise InvalidQuery(f"case() takes values of one type that PostgreSQL knows, and was given {value!r}")
     typed = [(condition, _typed(value)) for condition, value in branches]
     made: Any = peewee.Case(None, typed, _typed(default))
     values = [value for _, value in branches] + ([] if default is None else [default])

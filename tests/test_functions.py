@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -28,6 +28,9 @@ class Number(SharedModel):
     list = fields.ArrayField(fields.IntegerField, default=[1, 2])
     words = fields.TSVectorField(default="cat dog")
     key = fields.UUIDField(default=UUID(int=7))
+    span = fields.IntervalField(default=timedelta(hours=1))
+    time = fields.TimeField(default=time(2))
+    flag = fields.BooleanField(default=True)
 
 
 class Other(Number):
@@ -74,6 +77,31 @@ day, moment = date(2026, 5, 6), datetime(2026, 5, 6, 7, 8)
         (N.day + timedelta(days=1), datetime(2026, 5, 7)),
         (N.moment - timedelta(hours=7), datetime(2026, 5, 6, 0, 8)),
         (N.moment - N.moment, timedelta(0)),
+        (N.day - N.day, 0),
+        (N.day - date(2026, 5, 1), 5),
+        (date(2026, 5, 8) - N.day, 2),
+        (N.day + 3, date(2026, 5, 9)),
+        (N.day - N.few, date(2026, 5, 5)),
+        (N.moment - datetime(2026, 5, 6), timedelta(hours=7, minutes=8)),
+        (datetime(2026, 5, 6, 8) - N.moment, timedelta(minutes=52)),
+        (N.moment - date(2026, 5, 6), timedelta(hours=7, minutes=8)),
+        (N.moment - N.day, timedelta(hours=7, minutes=8)),
+        (N.day - N.moment, timedelta(hours=-7, minutes=-8)),
+        (N.moment + N.span, datetime(2026, 5, 6, 8, 8)),
+        (N.day + N.span, datetime(2026, 5, 6, 1)),
+        (timedelta(hours=1) + N.moment, datetime(2026, 5, 6, 8, 8)),
+        (timedelta(hours=1) + N.day, datetime(2026, 5, 6, 1)),
+        (N.time - timedelta(hours=1), time(1)),
+        (N.span + timedelta(hours=1), timedelta(hours=2)),
+        (N.span - N.span, timedelta(0)),
+        (N.span * 2, timedelta(hours=2)),
+        (1.5 * N.span, timedelta(minutes=90)),
+        (N.span / 2, timedelta(minutes=30)),
+        (fn.max(N.day).over() - fn.min(N.day).over(), 0),
+        (~N.flag, False),
+        (N.flag & (N.few > 1), False),
+        (N.flag | (N.few > 1), True),
+        (~(N.few > 1), True),
         # Values.
         (fn.value(1), 1),
         (fn.value(1.5), 1.5),
@@ -194,6 +222,12 @@ def test_a_value_of_a_window_has_its_type(numbers, function, expected):
     rows = with_shared(Number).order_by(Number.id).select(function.over(order_by=[Number.id]))
     for found, each in zip(rows, expected, strict=True):
         same(found[0], each)
+
+
+@pytest.mark.parametrize("value", [[1], (1, 2), {"a": 1}], ids=str)
+def test_a_case_has_values_of_one_type(numbers, value):
+    with pytest.raises(InvalidQuery, match=r"case\(\) takes values of one type that PostgreSQL knows, and was given"):
+        first(fn.case((N.few == 1, value)))
 
 
 def test_a_window_has_a_frame(numbers):

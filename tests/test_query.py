@@ -670,6 +670,27 @@ def test_a_compiled_query_runs_for_each_tenant_with_the_values_it_is_given(tenan
         above.execute(3)
 
 
+def test_it_gives_one_row_or_none_and_one_value(tenants):
+    @compiled
+    def noted(number: int) -> Query[Any, Any, tuple[str | None]]:
+        return with_shared(Invoice).where(Invoice.id == number).select(Invoice.note)
+
+    with tenants.use("acme"):
+        assert (noted.one_or_none(1), noted.one_or_none(9)) == (("acme's",), None)
+        assert (noted.scalar(1), noted.scalar(9)) == ("acme's", None)
+        with pytest.raises(InvalidQuery, match=r"scalar\(\) gives the value of a column, and this query of Invoice"):
+            with_shared(Invoice).compile().scalar()
+
+
+def test_annotations_for_the_checkers_alone_leave_it_whole(tenants):
+    @compiled
+    def doubled(rate: float, unit: Unknown[int] = 1) -> Unknown[str]:  # noqa: F821
+        return with_shared(Invoice).select(fn.coalesce(fn.nullif(Invoice.id, Invoice.id), rate) * unit)
+
+    with tenants.use("acme"):
+        assert doubled.scalar(1.5, 2) == 3.0
+
+
 def test_it_is_built_once(tenants):
     built = []
 

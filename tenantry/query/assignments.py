@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Self
 
 import peewee
 
 from tenantry.errors import InvalidQuery
-from tenantry.query.rendering import Parameter, as_it_is
+from tenantry.query.rendering import WHOLE, Parameter
+from tenantry.query.rows import inner
 from tenantry.query.sources import ColumnOfDerived, Step
+from tenantry.query.statement import Parametrized
 
 
-class Assignments:
+class Assignments(Parametrized):
     """What sets columns of one table, a model's or a derived one, from each row of a query. It is a value."""
 
     _query: Any
@@ -64,12 +67,27 @@ def _table_of(column: Any) -> Any:
 
 
 def _adapted(column: Any, value: Any) -> Any:
-    convert = as_it_is(column.db_value) if isinstance(column, peewee.Field) else None
+    convert = _converter(column, inner(column))
     if isinstance(value, Parameter):
         return Assigned(value, convert)
     if isinstance(value, peewee.Node) and not isinstance(value, peewee.Model):
         return value
     return peewee.Value(value, converter=convert, unpack=False)
+
+
+def _converter(column: Any, field: Any) -> Any:
+    """Return what makes a value of Python's one of *column*, which is of the kind of *field*."""
+    if not isinstance(field, peewee.Field):
+        return None
+    if not isinstance(field, WHOLE):
+        return field.db_value
+
+    def whole(value: Any) -> Any:
+        if type(value) in (Decimal, float) and value % 1:  # PostgreSQL would round it.
+            raise InvalidQuery(f"{column!r} takes whole numbers, and was given {value!r}: round() it first")
+        return field.db_value(value)
+
+    return whole
 
 
 class Assigned(peewee.Node):

@@ -16,11 +16,14 @@ from tenantry.errors import InvalidQuery
 from tenantry.query.nodes import WriteNode
 from tenantry.query.rendering import ForAll, Parameter, Slot, render
 from tenantry.query.rows import Shape
-from tenantry.query.statement import Results, Runnable, only
+from tenantry.query.statement import Results, Runnable, check_column, only
 from tenantry.query.writes import Write
 
 P = ParamSpec("P")
 Row = TypeVar("Row")
+Value = TypeVar("Value")
+
+SEVERAL = (list, tuple, set, frozenset)  # What may stand for the values of an IN.
 
 
 @overload
@@ -70,6 +73,24 @@ class Compiled(Generic[P, Row]):
             found: list[Row] = self._run(plan, given)
             return only(found, plan.node)
 
+    def one_or_none(self, *args: P.args, **kwargs: P.kwargs) -> Row | None:
+        """Return the one row, or None if there is none.
+
+        Raises:
+            MultipleResultsFound: there are several.
+        """
+        plan, given = self._planned(2, args, kwargs)
+        with plan.block():
+            found: list[Row] = self._run(plan, given)
+            return only(found, plan.node) if found else None
+
+    def scalar(self: Compiled[P, tuple[Value]], *args: P.args, **kwargs: P.kwargs) -> Value | None:
+        """Return the one value of the first row, or None where there is no row."""
+        plan, given = self._planned(1, args, kwargs)
+        check_column(plan.shape, plan.node)
+        found: list[tuple[Value]] = self._run(plan, given)
+        return found[0][0] if found else None
+
     def _run(self, plan: _Plan, given: tuple[Any, ...]) -> Any:
         database = plan.proxy.current(plan.node)
         values = plan.values(given, database.pin)
@@ -83,14 +104,20 @@ class Compiled(Generic[P, Row]):
     def _planned(self, most: int | None, args: Any, kwargs: Any) -> tuple[_Plan, tuple[Any, ...]]:
         """Return the plan of a run, and the values that it is given."""
         given = self._given(args, kwargs)
-        names = self._signature.parameters
+        for value in given:
+            if value is None or (not value and type(value) in SEVERAL):
+                return self._special(most, given), given
+        return self._plans.get(most) or self._compile(most, most, {}), given
+
+    def _special(self, most: int | None, given: tuple[Any, ...]) -> _Plan:
+        """Return the plan of a run with values that are None or empty, which other SQL is for."""
         fixed = {
             name: value
-            for name, value in zip(names, given, strict=True)
+            for name, value in zip(self._signature.parameters, given, strict=True)
             if value is None or (not value and type(value) in SEVERAL)
         }
-        key = (most, *((name, value is None) for name, value in fixed.items())) if fixed else most
-        return self._plans.get(key) or self._compile(key, most, fixed), given
+        key = (most, *((name, value is None) for name, value in fixed.items()))
+        return self._plans.get(key) or self._compile(key, most, fixed)
 
     def _given(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
         if not kwargs and len(args) == self._parameters:
@@ -116,13 +143,20 @@ class Compiled(Generic[P, Row]):
 
 
 def _signature(build: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of *build*, with types for the annotations that there are when a program runs."""
+    signature = inspect.signature(build)
+    names = getattr(inspect.unwrap(build), "__globals__", {})
+    parameters = [each.replace(annotation=_evaluated(each.annotation, names)) for each in signature.parameters.values()]
+    return signature.replace(parameters=parameters)
+
+
+def _evaluated(annotation: Any, names: dict[str, Any]) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
     try:
-        return inspect.signature(build, eval_str=True)
-    except NameError:  # A type that is imported for the checkers alone.
-        return inspect.signature(build)
-
-
-SEVERAL = (list, tuple, set, frozenset)  # What may stand for the values of an IN.
+        return eval(annotation, names)
+    except Exception:  # A type that is imported, or can be subscripted, for the checkers alone.
+        return annotation
 
 
 def _key(value: Any) -> Any:

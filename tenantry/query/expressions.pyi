@@ -148,9 +148,9 @@ class Expr(Valued[Owner_co, Value_co]):
     @overload
     def __select__(self, scope: JoinedScope[Owner_co], /) -> Value_co | None: ...
 
-    # Operators, by the types of both sides: their own names say which (mypy holds the type variables of a `self` to no
-    # bound). A type wider than what comes is true, and a narrower one is not: hence the unions. Divided, a whole number
-    # may be a Decimal: PostgreSQL's sum of whole numbers can be numeric. Overloads overlap for a value that is None alone.
+    # Operators, by the types of both sides. Each `self` says its type itself: mypy holds type variables there to no
+    # bound. A type wider than what comes is true, and a narrower one is not: hence the unions. Divided, a whole number
+    # may be a Decimal, for PostgreSQL's sum of whole numbers can be numeric. What overlaps does so for None alone.
     @overload
     def __add__(
         self: Expr[Any, float | Decimal | None], other: Valued[Owner2, _Number] | Decoy
@@ -702,8 +702,8 @@ class _NobodyB(peewee.Model): ...
 
 Decoy: TypeAlias = Owned[Tag[_NobodyA]] | Owned[Tag[_NobodyB]]
 
-# mypy solves the operands of an expression from where it stands, too: `query.where(A.x == B.y)` would take B for A. Here
-# as well two members that contradict each other make it look at the expression alone.
+# mypy solves the operands of an expression from where it stands, too: `query.where(A.x == B.y)` would take B for A.
+# Here as well two members that contradict each other make it look at the expression alone.
 Selected: TypeAlias = (
     Selectable[Req | Tag[_NobodyA], All | Tag[_NobodyA], Value]
     | Selectable[Req | Tag[_NobodyB], All | Tag[_NobodyB], Value]

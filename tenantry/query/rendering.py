@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from itertools import count, pairwise
 from typing import Any, NamedTuple
@@ -21,17 +22,21 @@ from tenantry.query.sources import Definition, DerivedTable
 
 HERE = "\0"  # Stands for the quoted schema of whoever runs the text. No text of SQL can have it.
 WHOLE = (peewee.IntegerField, peewee.BigIntegerField, peewee.SmallIntegerField, peewee.AutoField)
+_OTHERS = ((WHOLE, (Decimal, float)), (peewee.TimeField, (timedelta,)))
 _options: dict[str, Any] = {}
 
 
 def as_it_is(convert: Any) -> Any:
-    """Return what converts as *convert* does, which is a field's, but leaves numbers that a whole one would cut off."""
+    """Return what converts as *convert* does, which is a field's, but leaves what is of another type beside it: numbers
+    that a whole one would cut off, and spans that one of times would make times.
+    """
     field = getattr(convert, "__self__", None)
     while isinstance(field, peewee.ForeignKeyField):
         field = field.rel_field
-    if not isinstance(field, WHOLE):
+    own = next((types for fields, types in _OTHERS if isinstance(field, fields)), None)
+    if own is None:
         return convert
-    return lambda value: value if type(value) in (Decimal, float) else convert(value)
+    return lambda value: value if type(value) in own else convert(value)
 
 
 class Parameter(Node):
@@ -170,7 +175,7 @@ class Qualified(Rendering):
         return self.literal(" AS ").sql(peewee.Entity(self.alias_manager[source]))
 
     def value(self, value: Any, converter: Any = None, add_param: bool = True) -> Any:
-        if converter is None and type(value) in (Decimal, float):
+        if converter is None and type(value) in (Decimal, float, timedelta):
             converter = as_it_is(self.state.converter)
         return super().value(value, converter, add_param)
 

@@ -16,7 +16,7 @@ from tenantry.query.nodes import CompoundNode, SelectNode
 from tenantry.query.rendering import Parameter
 from tenantry.query.rows import Entity, Shape, checked, checked_model, proxy_of
 from tenantry.query.sources import Taken
-from tenantry.query.statement import Statement
+from tenantry.query.statement import Parametrized, Statement
 from tenantry.query.writes import Delete, Insert, Update
 
 
@@ -30,7 +30,7 @@ def with_shared(model: Any) -> Query:
     return Query(node, shape, proxy_of(model) or SharedModel._meta.database)
 
 
-class Selection(Statement[Any], peewee.Node):  # type: ignore[misc]  # peewee's stubs
+class Selection(Parametrized, Statement[Any], peewee.Node):  # type: ignore[misc]  # peewee's stubs
     """What can be cut short, and come together with the rows of another query."""
 
     __slots__ = ()

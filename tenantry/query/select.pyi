@@ -8,8 +8,6 @@ import peewee
 from tenantry.query.assignments import Filling
 from tenantry.query.compiled import Compiled
 from tenantry.query.expressions import (
-    _NobodyA,
-    _NobodyB,
     AnyColumn,
     Decoy,
     Derivable,
@@ -20,6 +18,8 @@ from tenantry.query.expressions import (
     Selected,
     Tag,
     Untyped,
+    _NobodyA,
+    _NobodyB,
 )
 from tenantry.query.sources import Derived, Taken
 from tenantry.query.statement import Statement

@@ -97,8 +97,9 @@ class Definition:
 
     def queries(self) -> Iterator[Any]:
         """Give the queries whose rows it has: the one of its columns, and the one of its `step()` if it has that."""
-        yield self.query._node.columns(*(each.node for each in self.taken.values()))
+        nodes = [each.node for each in self.taken.values()]
         step: Callable[[], Any] | None = getattr(self.owner, "step", None)
+        yield self.query._node.columns(*(nodes if step is None else map(_unlimited, nodes)))
         if step is None:
             return
         made = step()
@@ -107,6 +108,15 @@ class Definition:
                 f"step() of {self.name} returned {made!r}, and not rows for it: query.fill({self.name}).set(...)"
             )
         yield made.node(list(self.taken))
+
+
+def _unlimited(node: Any) -> Any:
+    """Return *node* without a limit to its digits or characters: what a step adds to it may have more of them, and
+    PostgreSQL takes the type of a recursive table from its first rows.
+    """
+    if isinstance(node, peewee.DecimalField):
+        return peewee.Cast(node, "numeric")
+    return peewee.Cast(node, "text") if isinstance(node, peewee.CharField) else node
 
 
 class _Meta:
@@ -147,6 +157,12 @@ class ColumnOfDerived(peewee.WrappedNode):
     def __sql__(self, ctx: Any) -> Any:
         ctx._column(self.source, self.name)
         return ctx
+
+    def __getitem__(self, key: Any) -> Any:  # peewee's own compares with it.
+        raise InvalidQuery(
+            f"{self!r} is a column of a derived table, and has nothing in it: take what is in a document in the query, "
+            f"{self.name}_of = query.column(Model.data[{key!r}])"
+        )
 
     def __hash__(self) -> int:
         return hash((self.source, self.name))

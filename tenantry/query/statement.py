@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import GenericAlias
 from typing import Any, Generic, TypeVar
 
 import peewee
@@ -19,6 +20,13 @@ from tenantry.query.rows import Row, Shape
 Row_co = TypeVar("Row_co", covariant=True)
 Value = TypeVar("Value")
 _to_peewee = peewee.__exception_wrapper__  # type: ignore[attr-defined]  # not in peewee's stubs
+
+
+class Parametrized:
+    """What takes parameters in annotations, `Query[Any, Any, Invoice]`, which say something to the checkers alone."""
+
+    __slots__ = ()
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 class Runnable:
@@ -94,8 +102,7 @@ class Results(Runnable, Generic[Row_co]):
 
     def scalar(self: Results[tuple[Value]]) -> Value | None:
         """Return the one value of the first row, or None where there is no row."""
-        if self._shape.single:
-            raise InvalidQuery(f"scalar() gives the value of a column, and {self._node.pinned_name} selects none")
+        check_column(self._shape, self._node)
         found = self._few(1)
         return found[0][0] if found else None
 
@@ -153,6 +160,16 @@ class Statement(Results[Row_co]):
         if rows is None or isinstance(limit, peewee.Node):  # A parameter of a compiled query.
             return self._node
         return self._node.limit(rows if limit is None else min(rows, limit))
+
+
+def check_column(shape: Shape | None, node: Any) -> None:
+    """Check that the rows of *shape* have columns.
+
+    Raises:
+        InvalidQuery: they are whole rows, or none.
+    """
+    if shape is None or shape.single:
+        raise InvalidQuery(f"scalar() gives the value of a column, and {node.pinned_name} selects none")
 
 
 def check_chunk(chunk: object) -> None:

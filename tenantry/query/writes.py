@@ -13,7 +13,7 @@ from tenantry.errors import InvalidQuery
 from tenantry.query.assignments import Assignments
 from tenantry.query.nodes import DeleteNode, InsertNode, UpdateNode, WriteNode
 from tenantry.query.rows import Entity, Shape, checked_model, proxy_of
-from tenantry.query.statement import Results, Runnable
+from tenantry.query.statement import Parametrized, Results, Runnable
 
 # What a SELECT may have, and the rows that are written may not.
 _REFUSED = {
@@ -28,7 +28,7 @@ _REFUSED = {
 }
 
 
-class Write(Runnable):
+class Write(Parametrized, Runnable):
     """What writes. It says how many rows it has written, or gives them back."""
 
     def __init__(self, query: Any, target: Any) -> None:
@@ -146,7 +146,7 @@ class Insert(Write, Assignments):
         return InsertNode(node, self._target, self._pin, returning, values=made._values, conflicts=conflicts)
 
 
-class Returned(Results[Any]):
+class Returned(Parametrized, Results[Any]):
     """What was written, given back. It is written where that is asked for."""
 
     __slots__ = ()
