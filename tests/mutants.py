@@ -470,8 +470,8 @@ MUTANTS = (
     _mutant("a case is what PostgreSQL takes it for", DRAWN, Edit("fn.py", "if kind not in _SQL_TYPES:", "if True:")),
     _mutant(
         "a fraction beside a whole column is cut off",
-        DRAWN,
-        Edit("query/rendering.py", "value if type(value) in (Decimal, float) else convert(value)", "convert(value)"),
+        "test_functions.py",
+        Edit("query/rendering.py", "value if type(value) in own else convert(value)", "convert(value)"),
     ),
     _mutant(
         "a whole row is there where its table has none",
@@ -822,7 +822,24 @@ MUTANTS = (
     _mutant(
         "what is None is compared as a value",
         "test_query.py",
-        Edit("query/compiled.py", "if value is None or (not value", "if (value is not None and not value"),
+        Edit(
+            "query/compiled.py",
+            "if value is None or (not value and type(value) in SEVERAL):\n                return",
+            "if not value and type(value) in SEVERAL:\n                return",
+        ),
+    ),
+    _mutant(
+        "a span beside a time is made a time",
+        "test_functions.py",
+        Edit("query/rendering.py", ", (peewee.TimeField, (timedelta,)))", ",)"),
+    ),
+    _derived(
+        "a step has no more digits than the first rows",
+        Edit("query/sources.py", "map(_unlimited, nodes)", "nodes"),
+    ),
+    _derived(
+        "a fraction is rounded into a whole column",
+        Edit("query/assignments.py", "in (Decimal, float) and value % 1:", "in ():"),
     ),
     _mutant(
         "a path is compared with a text",
