@@ -525,6 +525,8 @@ def test_a_write_is_compiled(tenants):
         (lambda: with_shared(Invoice).limit(1).delete(), r"delete\(\) writes all rows .* and cannot have limit\(\)"),
         (lambda: with_shared(Invoice).order_by(Invoice.id).update(), r"cannot have order_by\(\)"),
         (lambda: with_shared(Invoice).group_by(Invoice.id).update(), r"cannot have group_by\(\)"),
+        (lambda: with_shared(Invoice).limit(0).delete(), r"cannot have limit\(\)"),
+        (lambda: with_shared(Invoice).having(Invoice.id > 9).delete(), r"cannot have having\(\)"),
         (lambda: with_shared(Invoice).distinct().update(), r"cannot have distinct\(\)"),
         (lambda: with_shared(Invoice).for_update().update(), r"cannot have for_update\(\)"),
         (

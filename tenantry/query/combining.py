@@ -9,6 +9,7 @@ import peewee
 
 from tenantry.errors import InvalidQuery
 from tenantry.naming import SchemaName
+from tenantry.query.nodes import clause_of
 from tenantry.query.rendering import of_tenants
 from tenantry.query.rows import Entity, Row, bare, inner, name_of
 from tenantry.query.sources import ColumnOfDerived
@@ -34,15 +35,6 @@ _OTHERS = frozenset(
     VAR_POP VAR_SAMP VARIANCE XMLAGG
     """.split()
 )
-_REFUSED = {
-    "_having": "having()",
-    "_limit": "limit()",
-    "_offset": "offset()",
-    "_order_by": "order_by()",
-    "_distinct": "distinct()",
-    "_simple_distinct": "distinct()",
-    "_windows": "window()",
-}
 _KEY = "{0}"
 _WHOLE = (peewee.SelectBase, peewee.Field, peewee.Table, ColumnOfDerived)  # What has nothing in it that is to be seen.
 
@@ -204,13 +196,12 @@ class Combined:
 def _combinable(node: Any) -> Any:
     if isinstance(node, peewee.CompoundSelectQuery):
         raise InvalidQuery("combined() takes no union, whose rows have no aggregates: combine its queries one by one")
-    for attribute, what in _REFUSED.items():
-        value = getattr(node, attribute)
-        if value is not None and value is not False and not (isinstance(value, list | tuple) and not value):
-            raise InvalidQuery(
-                f"combined() takes no {what}, which each tenant would apply to its own rows: leave it out, and do it "
-                "to the rows that are combined"
-            )
+    clause = clause_of(node, allowed=("group_by()",))
+    if clause is not None:
+        raise InvalidQuery(
+            f"combined() takes no {clause}, which each tenant would apply to its own rows: leave it out, and do it "
+            "to the rows that are combined"
+        )
     if not _has_tenants_row(node._from_list[0]):
         raise InvalidQuery(
             "combined() takes queries whose every row has one of a tenant's table: a shared row that stands alone "

@@ -13,6 +13,30 @@ from tenantry.binding.pins import admit, pin_here
 from tenantry.context import Pin
 from tenantry.errors import InvalidQuery
 
+# What a SELECT may have beside its tables and their conditions, and the method that gives it.
+_CLAUSES = {
+    "_group_by": "group_by()",
+    "_having": "having()",
+    "_distinct": "distinct()",
+    "_simple_distinct": "distinct()",
+    "_windows": "window()",
+    "_order_by": "order_by()",
+    "_limit": "limit()",
+    "_offset": "offset()",
+    "_for_update": "for_update()",
+}
+
+
+def clause_of(select: Any, *, allowed: Sequence[str] = ()) -> str | None:
+    """Return the method that has given *select* more than tables and conditions, one that is not *allowed*."""
+    for attribute, method in _CLAUSES.items():
+        value = getattr(select, attribute)
+        # By identity: a limit may be 0, and a condition equals nothing, but gives one more condition.
+        is_empty = value is None or value is False or (isinstance(value, list | tuple) and not value)
+        if not is_empty and method not in allowed:
+            return method
+    return None
+
 
 class Begun:
     """What all queries have in common: they are whose was bound where they were begun, if any was."""

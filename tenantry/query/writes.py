@@ -11,21 +11,9 @@ from tenantry.binding import BoundDatabase
 from tenantry.binding.pins import pin_here
 from tenantry.errors import InvalidQuery
 from tenantry.query.assignments import Assignments
-from tenantry.query.nodes import DeleteNode, InsertNode, UpdateNode, WriteNode
+from tenantry.query.nodes import DeleteNode, InsertNode, UpdateNode, WriteNode, clause_of
 from tenantry.query.rows import Entity, Shape, checked_model, proxy_of
 from tenantry.query.statement import Parametrized, Results, Runnable
-
-# What a SELECT may have, and the rows that are written may not.
-_REFUSED = {
-    "_group_by": "group_by()",
-    "_having": "having()",
-    "_distinct": "distinct()",
-    "_simple_distinct": "distinct()",
-    "_order_by": "order_by()",
-    "_limit": "limit()",
-    "_offset": "offset()",
-    "_for_update": "for_update()",
-}
 
 
 class Write(Parametrized, Runnable):
@@ -76,12 +64,12 @@ class _InPlace(Write):
         if not query._shape.single:
             raise InvalidQuery(f"{verb}() comes before select(): its returning() says what it gives back")
         super().__init__(query, query._node.model)
-        for name, method in _REFUSED.items():
-            if getattr(query._node, name) not in (None, False):
-                raise InvalidQuery(
-                    f"{verb}() writes all rows that its conditions find, and cannot have {method}: find their keys by "
-                    "a query of its own, with where(Model.id.in_(query.select(...)))"
-                )
+        clause = clause_of(query._node)
+        if clause is not None:
+            raise InvalidQuery(
+                f"{verb}() writes all rows that its conditions find, and cannot have {clause}: find their keys by "
+                "a query of its own, with where(Model.id.in_(query.select(...)))"
+            )
 
 
 class Update(_InPlace, Assignments):
