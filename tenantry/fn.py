@@ -14,6 +14,7 @@ from uuid import UUID
 import peewee
 
 from tenantry.errors import InvalidQuery
+from tenantry.query.checks import check_name
 from tenantry.query.rendering import Parameter, as_it_is
 from tenantry.query.rows import Convert, Entity, converter, inner, is_whole, may_be_numeric
 
@@ -26,6 +27,10 @@ _CONVERTED: dict[Any, Convert] = {
 }
 # What PostgreSQL would take a value of Python's for another type than its own without being told.
 _SQL_TYPES = {float: "float8", Decimal: "numeric", UUID: "uuid", bytes: "bytea", str: "text"}
+
+# What cast() and call() write into the text.
+_TYPE = re.compile(r"[a-z_][\w. ]*(\(\d+(, ?\d+)?\))?[\w ]*(\[\])*", re.IGNORECASE)
+_NAME = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)?", re.IGNORECASE)
 
 
 def _function(name: str, *arguments: Any, convert: Convert | None = None, whole: bool = False) -> Any:
@@ -324,12 +329,9 @@ def cast(value: Any, sql_type: str, returns: Any) -> Any:
     """
     if not _TYPE.fullmatch(sql_type):
         raise InvalidQuery(f"{sql_type!r} is not the name of a type of PostgreSQL")
+    check_name(sql_type)
     made = peewee.NodeList((value, peewee.SQL(f"AS {sql_type}")))
     return _function("CAST", made, convert=_CONVERTED.get(returns), whole=returns is int)
-
-
-_TYPE = re.compile(r"[a-z_][\w. ]*(\(\d+(, ?\d+)?\))?[\w ]*(\[\])*", re.IGNORECASE)
-_NAME = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)?", re.IGNORECASE)
 
 
 def case(*branches: Any, default: Any = None) -> Any:
@@ -358,6 +360,7 @@ def call(name: str, *arguments: Any, returns: Any) -> Any:
     """Call any function of PostgreSQL, whose value is a *returns*."""
     if not _NAME.fullmatch(name):
         raise InvalidQuery(f"{name!r} is not the name of a function")
+    check_name(name)
     return _function(name, *arguments, convert=_CONVERTED.get(returns), whole=returns is int)
 
 

@@ -680,6 +680,20 @@ MUTANTS = (
         ),
     ),
     _mutant(
+        "a built query reads a table that says another schema",
+        "test_query.py",
+        Edit(
+            "query/checks.py",
+            'if not getattr(model, "_is_shared", False) and schema not in _OF_THE_SERVER:',
+            "if False:",
+        ),
+    ),
+    _mutant(
+        "a built query calls a function that says another schema",
+        "test_query.py",
+        Edit("query/checks.py", "if dot and schema.lower() not in _OF_THE_SERVER:", "if False:"),
+    ),
+    _mutant(
         "a row is compiled into a query for all",
         "test_query.py",
         Edit("query/rendering.py", "if own is not None and own.tenant is not None:", "if False:"),

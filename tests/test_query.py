@@ -157,6 +157,66 @@ def test_tables_of_plain_peewee_in_it_need_their_tenant(tenants):
         query.execute()
 
 
+def of_globex() -> peewee.Table:
+    return peewee.Table("invoice", ("id",), schema="t_globex")
+
+
+class Elsewhere(peewee.Model):
+    class Meta:
+        table_name = "invoice"
+        schema = "t_globex"
+
+
+class Below(peewee.Table):
+    pass
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: with_shared(Invoice).where(Invoice.id.in_(of_globex().select(of_globex().id))),
+        lambda: (
+            with_shared(Invoice)
+            .where(fn.exists(with_shared(Plan)))
+            .where(peewee.fn.EXISTS(of_globex().alias("other").select(peewee.SQL("1"))))
+        ),
+        lambda: with_shared(Plan).where(peewee.fn.EXISTS(Below("invoice", schema="t_globex").select(peewee.SQL("1")))),
+        lambda: with_shared(Plan).where(peewee.fn.EXISTS(Elsewhere.select(peewee.SQL("1")))),
+        lambda: with_shared(Plan).where(peewee.fn.EXISTS(Elsewhere.alias().select(peewee.SQL("1")))),
+    ],
+    ids=["a table", "its alias", "a class below it", "a model of plain peewee", "its alias too"],
+)
+@pytest.mark.parametrize("run", [Query.execute, Query.sql, lambda query: query.compile().execute()])
+def test_a_table_of_plain_peewee_that_says_another_schema_is_refused(acme, build, run):
+    with pytest.raises(InvalidQuery, match=r"t_globex\.invoice may be another tenant's.*raw\(\)"):
+        run(build())
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: fn.call("t_globex.f", Invoice.id, returns=int),
+        lambda: fn.cast(Invoice.note, "t_globex.mood", str),
+        lambda: fn.cast(Invoice.note, "t_globex.mood[]", list),
+        lambda: peewee.Function('"t_globex".f', (Invoice.id,)),
+        lambda: Invoice.note.cast("t_globex.mood"),
+    ],
+)
+def test_a_function_or_a_type_that_says_a_schema_is_refused(acme, build):
+    with pytest.raises(InvalidQuery, match=r"t_globex.* says its schema, which may be another tenant's"):
+        with_shared(Invoice).select(build()).execute()
+
+
+def test_what_is_the_servers_may_say_its_schema(acme):
+    classes = peewee.Table("pg_class", ("oid",), schema="pg_catalog")
+    row = (
+        with_shared(Invoice)
+        .where(peewee.fn.EXISTS(classes.select(classes.oid)))
+        .select(fn.call("pg_catalog.abs", Invoice.id, returns=int), fn.cast(Invoice.id, "pg_catalog.int8", int))
+    )
+    assert row.first() == (1, 1)
+
+
 def test_names_may_have_a_percent_sign(acme):
     assert with_shared(Invoice).where(Invoice.id == 1).select(Invoice.id.alias("50%s")).dicts() == [{"50%s": 1}]
 

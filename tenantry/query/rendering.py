@@ -18,6 +18,7 @@ from tenantry.databases import SchemaDatabase
 from tenantry.databases.rendering import Rendering, quoted_name
 from tenantry.databases.texts import may_leave_traces
 from tenantry.errors import InvalidQuery, NoTenantBound
+from tenantry.query.checks import check_of, check_table
 from tenantry.query.sources import Definition, DerivedTable
 
 HERE = "\0"  # Stands for the quoted schema of whoever runs the text. No text of SQL can have it.
@@ -146,11 +147,13 @@ class Qualified(Rendering):
         if isinstance(obj, type) and issubclass(obj, peewee.Model):  # In a query of plain peewee.
             obj = obj._meta.table
         if self.state.scope in (SCOPE_SOURCE, SCOPE_VALUES):
-            if type(obj) is Table or type(obj) is DerivedTable:
+            if isinstance(obj, Table):
                 return self._source(obj, obj)
             if isinstance(obj, peewee.ModelAlias):
                 return self._source(obj, obj.model._meta.table)
-        _check_text(obj)
+        check = check_of(type(obj))
+        if check is not None:
+            check(obj)
         if type(obj) is peewee.Entity:
             self._sql.append(".".join(map(_name, obj._path)))
             return self
@@ -164,6 +167,8 @@ class Qualified(Rendering):
             self._sql.append(_name(self.derived.name_of(table.definition)))
         else:
             *schema, name = table._path
+            if schema:
+                check_table(*schema, name, table._model)
             self.places += not schema
             self._sql.append(f"{_name(schema[0]) if schema else HERE}.{_name(name)}")
         if self.state.scope != SCOPE_SOURCE:
@@ -269,39 +274,6 @@ class DerivedTables:
 
     def _taken(self) -> set[str]:
         return set(self._names.values())
-
-
-# What peewee writes into the text as it is given.
-_COLLATION = re.compile(r'("[^"]+"|[a-z_][\w-]*)(\.("[^"]+"|[a-z_][\w-]*))?', re.IGNORECASE)
-_BOUND = re.compile(r"(UNBOUNDED|\d+) (PRECEDING|FOLLOWING)|CURRENT ROW", re.IGNORECASE)
-_EXCLUDED = re.compile(r"CURRENT ROW|GROUP|TIES|NO OTHERS", re.IGNORECASE)
-_FRAME = re.compile(r"ROWS|RANGE|GROUPS", re.IGNORECASE)
-
-
-def _check_text(node: Any) -> None:
-    """Check what peewee would write into the text as it is.
-
-    Raises:
-        InvalidQuery: a collation or the frame of a window is something else.
-    """
-    if isinstance(node, peewee.Ordering):
-        texts: Any = [("a collation", _COLLATION, node.collation)]
-    elif isinstance(node, peewee.SQL) and node.sql.startswith("COLLATE "):
-        texts = [("a collation", _COLLATION, node.sql.removeprefix("COLLATE "))]
-    elif isinstance(node, peewee.Window):
-        window: Any = node
-        texts = [
-            ("the frame of a window", _FRAME, window.frame_type),
-            ("an end of a frame", _BOUND, window.start),
-            ("an end of a frame", _BOUND, window.end),
-            ("what a frame leaves out", _EXCLUDED, window._exclude),
-        ]
-    else:
-        return
-    for what, rule, text in texts:
-        written = getattr(text, "sql", text)
-        if written and not rule.fullmatch(str(written).strip()):
-            raise InvalidQuery(f"{written!r} is not {what}")
 
 
 def _name(name: str) -> str:
