@@ -930,7 +930,7 @@ MUTANTS = (
     _mutant(
         "a query over many tenants takes what is one's",
         "test_across.py",
-        Edit("query/union.py", "render(node, ManyPin(place))", "render(node)"),
+        Edit("query/union.py", "render(node, ManyPin(place), rendering=ForMany)", "render(node, rendering=ForMany)"),
     ),
     _mutant(
         "a row of many tenants' belongs to the first",
@@ -964,7 +964,7 @@ MUTANTS = (
     _mutant(
         "a query over many tenants locks rows",
         "test_across.py",
-        Edit("query/union.py", "if any(part._for_update is not None for part in _parts(query._node)):", "if False:"),
+        Edit("query/union.py", 'and vars(obj).get("_for_update") is not None:', "and False:"),
     ),
     _mutant(
         "a schema is a format in a query over many tenants",

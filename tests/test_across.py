@@ -387,6 +387,13 @@ def test_a_query_begun_in_the_shared_schema_is_nobodys(tenants):
         )
 
 
+LOCKING = with_shared(Invoice).for_update()
+
+
+class Locked(Derived):
+    id = LOCKING.column(Invoice.id)
+
+
 @pytest.mark.parametrize(
     ("query", "text"),
     [
@@ -394,9 +401,25 @@ def test_a_query_begun_in_the_shared_schema_is_nobodys(tenants):
         (lambda: with_shared(Invoice).delete(), "takes a query"),
         (lambda: with_shared(Invoice).delete().returning(Invoice.id), "takes a query"),
         (lambda: with_shared(Invoice).for_update(), "locks no rows"),
+        (lambda: with_shared(Invoice).union_all(with_shared(Invoice).for_update()), "locks no rows"),
+        (lambda: with_shared(Invoice).where(Invoice.id.in_(LOCKING.select(Invoice.id))), "locks no rows"),
+        (lambda: with_shared(Invoice).select(LOCKING.select(Invoice.id).limit(1).as_scalar()), "locks no rows"),
+        (lambda: with_shared(Invoice).where(peewee.fn.EXISTS(Invoice.select().for_update())), "locks no rows"),
+        (lambda: with_shared(Locked).select(Locked.id), "locks no rows"),
         (lambda: with_shared(Plan), "reads shared ones alone"),
     ],
-    ids=["peewee's", "a delete", "what a delete gives back", "locking", "shared tables"],
+    ids=[
+        "peewee's",
+        "a delete",
+        "what a delete gives back",
+        "locking",
+        "locking in a union",
+        "locking in a condition",
+        "locking in a value",
+        "locking by peewee",
+        "locking in a derived table",
+        "shared tables",
+    ],
 )
 def test_what_is_no_query_over_tenants_is_refused(tenants, query, text):
     with pytest.raises(InvalidQuery, match=text):

@@ -82,7 +82,7 @@ class Across(Generic[Row_co]):
     Each of its methods that run it raises:
         TenantBound: a tenant is bound here; nothing was sent.
         WrongTenant: the query, or something in it, belongs to a tenant.
-        InvalidQuery: it reads shared tables alone.
+        InvalidQuery: it reads shared tables alone, or locks rows.
         UnknownTenant, TenantSuspended, ...: what the catalog says of a tenant *among* them.
         TenantBehind: a tenant has not the table or the column that it reads.
         TransactionOpen: a transaction of a tenant is open here.

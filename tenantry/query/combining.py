@@ -196,7 +196,7 @@ class Combined:
 def _combinable(node: Any) -> Any:
     if isinstance(node, peewee.CompoundSelectQuery):
         raise InvalidQuery("combined() takes no union, whose rows have no aggregates: combine its queries one by one")
-    clause = clause_of(node, allowed=("group_by()",))
+    clause = clause_of(node, allowed=("group_by()", "for_update()"))  # Locks are refused as it is rendered.
     if clause is not None:
         raise InvalidQuery(
             f"combined() takes no {clause}, which each tenant would apply to its own rows: leave it out, and do it "

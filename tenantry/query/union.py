@@ -11,7 +11,7 @@ import peewee
 from tenantry.context import Pin
 from tenantry.errors import InvalidQuery, NothingBound
 from tenantry.naming import SchemaName, quoted
-from tenantry.query.rendering import HERE, Slot, Text, render
+from tenantry.query.rendering import HERE, Qualified, Slot, Text, render
 from tenantry.query.rows import Shape
 from tenantry.query.statement import Statement
 
@@ -27,6 +27,17 @@ class ManyPin(Pin):
 
     def __str__(self) -> str:
         return "many tenants at once"
+
+
+class ForMany(Qualified):
+    """The rendering of a query over many tenants."""
+
+    __slots__ = ()
+
+    def sql(self, obj: Any) -> Any:
+        if isinstance(obj, peewee.Select) and vars(obj).get("_for_update") is not None:  # However deep in the query.
+            raise InvalidQuery("across() locks no rows: leave out for_update(), or lock them in each tenant, by use()")
+        return super().sql(obj)
 
 
 class Union(Generic[Row_co]):
@@ -62,15 +73,13 @@ def checked(query: Any) -> Any:
     """Return *query*, when it is one that reads.
 
     Raises:
-        InvalidQuery: it is something else, a write among them, or locks rows.
+        InvalidQuery: it is something else, a write among them.
     """
     if not isinstance(query, Statement):
         raise InvalidQuery(
             f"across() takes a query that reads, as with_shared() begins one, and was given {query!r}: what writes "
             "is run in each tenant, by use()"
         )
-    if any(part._for_update is not None for part in _parts(query._node)):
-        raise InvalidQuery("across() locks no rows: leave out for_update(), or lock them in each tenant, by use()")
     return query
 
 
@@ -85,7 +94,7 @@ def shape_of(query: Statement[Any]) -> Shape:
 
 
 def _rendered(node: Any, place: object) -> Text:
-    text = render(node, ManyPin(place))
+    text = render(node, ManyPin(place), rendering=ForMany)
     if HERE not in text.sql:
         raise InvalidQuery(
             f"across() reads the tables of tenants, and {node.pinned_name} reads shared ones alone: run it in shared()"
@@ -93,10 +102,3 @@ def _rendered(node: Any, place: object) -> Text:
     if any(isinstance(value, Slot) for value in text.values):
         raise InvalidQuery("across() takes a query without parameters: build it with its values")
     return text
-
-
-def _parts(node: Any) -> list[Any]:
-    """Return the SELECTs of a query: several, where their rows come together."""
-    if isinstance(node, peewee.CompoundSelectQuery):
-        return [*_parts(node.lhs), *_parts(node.rhs)]
-    return [node]
