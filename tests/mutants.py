@@ -694,6 +694,11 @@ MUTANTS = (
         Edit("query/checks.py", "if dot and schema.lower() not in _OF_THE_SERVER:", "if False:"),
     ),
     _mutant(
+        "a parameter equals nothing while its query is built",
+        "test_query.py",
+        Edit("query/rendering.py", "    __eq__ = __ne__ = __lt__", "    __lt__"),
+    ),
+    _mutant(
         "a row is compiled into a query for all",
         "test_query.py",
         Edit("query/rendering.py", "if own is not None and own.tenant is not None:", "if False:"),

@@ -906,6 +906,55 @@ def test_a_parameter_cannot_be_looked_at_while_the_query_is_built(acme):
         maybe.execute("x")
 
 
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda a, b: a == 3,
+        lambda a, b: 3 == a,  # noqa: SIM300 - the point of it
+        lambda a, b: a != 3,
+        lambda a, b: a == b,
+        lambda a, b: a == with_shared(Plan),
+        lambda a, b: a is not None and a < 3,
+        lambda a, b: 3 <= a,  # noqa: SIM300
+        lambda a, b: a in [1, 2],
+        lambda a, b: 1 in a,
+        lambda a, b: a + 1,
+        lambda a, b: 2 * a,
+        lambda a, b: a[0],
+        lambda a, b: list(a),
+        lambda a, b: len(a),
+        lambda a, b: int(a),
+    ],
+)
+def test_a_parameter_is_not_computed_with_in_python(acme, look):
+    query = compiled(lambda a, b: with_shared(Invoice).limit(1) if look(a, b) else with_shared(Invoice))
+    with pytest.raises(InvalidQuery, match="the parameter 'a' was looked at while the query was built"):
+        query.execute(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("condition", "ids"),
+    [
+        (lambda a: a == Invoice.id, [2]),
+        (lambda a: a != Invoice.id, [1]),
+        (lambda a: a < Invoice.total, [1, 2]),
+        (lambda a: a >= Invoice.id, [1, 2]),
+        (lambda a: Invoice.id >= a, [2]),
+        (lambda a: a == with_shared(Invoice).select(fn.max(Invoice.id)).as_scalar(), [1, 2]),
+        (lambda a: a + Invoice.id == 4, [2]),
+        (lambda a: Invoice.total - a == 3, [2]),
+    ],
+)
+def test_a_parameter_stands_on_either_side_of_a_column(acme, condition, ids):
+    query = compiled(lambda a: with_shared(Invoice).where(condition(a)).order_by(Invoice.id).select(Invoice.id))
+    assert query.execute(2) == [(each,) for each in ids]
+
+
+def test_a_parameter_is_a_limit_of_no_write(acme):
+    with pytest.raises(InvalidQuery, match=r"cannot have limit\(\)"):
+        compiled(lambda most: with_shared(Invoice).limit(most).delete()).execute(1)
+
+
 def test_parameters_without_names_are_refused(acme):
     @compiled
     def some(*names: str) -> Any:

@@ -42,8 +42,8 @@ def check_name(name: str) -> None:
     schema, dot, _ = name.rpartition(".")
     if dot and schema.lower() not in _OF_THE_SERVER:
         raise InvalidQuery(
-            f"{name!r} says its schema, which may be another tenant's: leave it out, and what the tenant or an "
-            "extension has is found, or write the query with raw(), in which {tenant} and {shared} stand for the schemas"
+            f"{name!r} says its schema, which may be another tenant's: leave it out, and what the tenant or "
+            "an extension has is found, or write the query with raw(): its {tenant} and {shared} stand for the schemas"
         )
 
 

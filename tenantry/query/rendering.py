@@ -60,10 +60,18 @@ class Parameter(Node):
     def _looked_at(self, *_: Any) -> Any:
         raise InvalidQuery(
             f"the parameter {self.name!r} was looked at while the query was built, and has a value only when it runs: "
-            "use it in the query, and not in an if"
+            "use it in the query beside a column, and not in an if or a computation of Python's"
         )
 
+    def _beside(self, other: Any) -> Any:
+        """Leave what stands beside it to *other*, which is a column or an expression and makes one."""
+        return NotImplemented if isinstance(other, peewee.ColumnBase) else self._looked_at()
+
     __bool__ = __str__ = __format__ = _looked_at  # The text of it would be the text of a value.
+    __len__ = __iter__ = __int__ = __float__ = __contains__ = __getitem__ = _looked_at
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _beside
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _beside
+    __hash__ = object.__hash__
 
 
 class ListParameter(Parameter):
