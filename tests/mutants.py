@@ -699,6 +699,16 @@ MUTANTS = (
         Edit("query/rendering.py", "    __eq__ = __ne__ = __lt__", "    __lt__"),
     ),
     _mutant(
+        "a stream gives rows after its block",
+        "test_query.py",
+        Edit("query/statement.py", "        self._piece = no_more()\n"),
+    ),
+    _mutant(
+        "a stream over many tenants is begun in another thread",
+        "test_across.py",
+        Edit("app/across.py", "                self._refuse_elsewhere()\n"),
+    ),
+    _mutant(
         "a row is compiled into a query for all",
         "test_query.py",
         Edit("query/rendering.py", "if own is not None and own.tenant is not None:", "if False:"),

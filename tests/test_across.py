@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,7 @@ from tenantry.errors import (
     TenantBehind,
     TenantBound,
     TenantSuspended,
+    TransactionElsewhere,
     TransactionOpen,
     UnknownTenant,
     WrongTenant,
@@ -209,7 +211,18 @@ def test_each_tenant_derives_its_own_table(tenants):
 def test_a_stream_ends_with_its_block(tenants):
     with across(tenants, TOTALS, batch=1).stream(chunk=1) as rows:
         next(rows)
-    assert list(rows) == []
+    for _ in range(2):
+        with pytest.raises(InvalidQuery, match="a stream ends with its block"):
+            next(rows)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_stream_is_read_in_the_thread_that_began_it(tenants, before):
+    with ThreadPoolExecutor() as executor, across(tenants, TOTALS, batch=1).stream(chunk=1) as rows:
+        begun = [next(rows) for _ in range(before)]
+        with pytest.raises(TransactionElsewhere):
+            executor.submit(next, rows).result(10)
+        assert begun + list(rows) == ALL
 
 
 @pytest.mark.parametrize(

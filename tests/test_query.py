@@ -531,6 +531,15 @@ def test_rows_of_a_stream_that_have_come_already_are_not_given_to_another_tenant
         assert list(rows) == [(2,)]
 
 
+@pytest.mark.parametrize("chunk", [1, 9])
+def test_a_stream_ends_with_its_block(acme, chunk):
+    with with_shared(Invoice).select(Invoice.id).stream(chunk) as rows:
+        next(rows)
+    for _ in range(2):
+        with pytest.raises(InvalidQuery, match="a stream ends with its block"):
+            next(rows)
+
+
 @pytest.mark.parametrize("chunk", [0, -1, True, "1 FROM x; DROP TABLE invoice; --"])
 def test_a_stream_takes_a_number_of_rows_at_a_time(acme, chunk):
     with pytest.raises(InvalidQuery, match=r"stream\(\) takes a number of rows"), invoices().stream(chunk=chunk):

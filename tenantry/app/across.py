@@ -12,14 +12,14 @@ import peewee
 
 from tenantry.app.engine import Tenantry
 from tenantry.catalog import State, Tenant, admit
-from tenantry.context import Pin, bound, lease_of
+from tenantry.context import Owner, Pin, bound, lease_of
 from tenantry.databases import SchemaDatabase
-from tenantry.errors import InvalidQuery, SchemaIsShared, TenantBehind, TenantBound
+from tenantry.errors import InvalidQuery, SchemaIsShared, TenantBehind, TenantBound, TransactionElsewhere
 from tenantry.naming import SchemaName, TenantId
 from tenantry.query import Statement
 from tenantry.query.combining import Carried, Combined
 from tenantry.query.rows import Row, Shape
-from tenantry.query.statement import check_chunk
+from tenantry.query.statement import check_chunk, no_more
 from tenantry.query.union import Union, checked, shape_of
 
 Row_co = TypeVar("Row_co", covariant=True)
@@ -286,6 +286,7 @@ class _Stream(Iterator[Any]):
     def __init__(self, run: _Run, union: Union[Any], chunk: int) -> None:
         self._run, self._union, self._chunk, self._marks = run, union, chunk, union.text.marks()
         self._batches = iter(run.batches())
+        self._owner = Owner()
         self._batch: list[Tenant] = []
         self._cursor: Any = None
         self._piece: Iterator[Any] = iter(())
@@ -296,12 +297,13 @@ class _Stream(Iterator[Any]):
             for row in self._piece:
                 return row
             if self._cursor is None:
+                self._refuse_elsewhere()
                 self._batch, self._cursor = self._run.sent(next(self._batches), self._open)
             self._fetch()
 
     def end(self) -> None:
         """Give no more rows."""
-        self._batches, self._piece = iter(()), iter(())
+        self._piece = no_more()
         self.close()
 
     def close(self) -> None:
@@ -309,6 +311,11 @@ class _Stream(Iterator[Any]):
         if self._cursor is not None:
             cursor, self._cursor = self._cursor, None
             cursor.close()
+
+    def _refuse_elsewhere(self) -> None:
+        """Refuse to open a cursor where the stream was not begun: it would be that thread's, and not the block's."""
+        if not self._owner.is_here():
+            raise TransactionElsewhere(schema=self._run.database.wire.schema, owner=str(self._owner))
 
     def _open(self, batch: list[Tenant]) -> tuple[list[Tenant], Any]:
         if not batch:

@@ -48,7 +48,7 @@ def check_name(name: str) -> None:
 
 
 @functools.cache
-def check_of(kind: type[Any]) -> Callable[[Any], None] | None:
+def check_of(kind: Any) -> Callable[[Any], None] | None:
     """Return what checks a node of this class; it raises `InvalidQuery`. Of most there is nothing to check."""
     return next((check for each, check in _CHECKS.items() if issubclass(kind, each)), None)
 

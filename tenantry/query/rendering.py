@@ -159,10 +159,11 @@ class Qualified(Rendering):
                 return self._source(obj, obj)
             if isinstance(obj, peewee.ModelAlias):
                 return self._source(obj, obj.model._meta.table)
-        check = check_of(type(obj))
+        kind: Any = type(obj)
+        check = check_of(kind)
         if check is not None:
             check(obj)
-        if type(obj) is peewee.Entity:
+        if kind is peewee.Entity:
             self._sql.append(".".join(map(_name, obj._path)))
             return self
         return super().sql(obj)
@@ -176,7 +177,7 @@ class Qualified(Rendering):
         else:
             *schema, name = table._path
             if schema:
-                check_table(*schema, name, table._model)
+                check_table(schema[0], name, table._model)
             self.places += not schema
             self._sql.append(f"{_name(schema[0]) if schema else HERE}.{_name(name)}")
         if self.state.scope != SCOPE_SOURCE:

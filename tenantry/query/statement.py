@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import GenericAlias
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import peewee
 
@@ -150,10 +150,11 @@ class Statement(Results[Row_co]):
         database = self._database()
         text, make = self._text(database), self._shape.maker(database.pin)
         cursor = database.open_cursor(text.of(database), text.values, marks=text.marks())
+        rows = _Rows(cursor, chunk, make, database.pin, self._node.pinned_name)
         try:
-            yield _Rows(cursor, chunk, make, database.pin, self._node.pinned_name)
+            yield rows
         finally:
-            cursor.close()
+            rows.end()
 
     def at_most(self, rows: int | None) -> Any:
         limit = self._node._limit
@@ -202,6 +203,20 @@ class _Rows(Iterator[Any]):
             for row in self._piece:
                 return row
         raise StopIteration
+
+    def end(self) -> None:
+        """Give no more rows."""
+        self._piece = no_more()
+        self._cursor.close()
+
+
+def no_more() -> Iterator[Any]:
+    """Return what a stream gives after its block: an error, however often it is asked."""
+
+    def refuse() -> NoReturn:
+        raise InvalidQuery("a stream ends with its block, and so do the rows that have come already: read them inside")
+
+    return iter(refuse, None)
 
 
 def only(found: list[Value], node: Any) -> Value:
