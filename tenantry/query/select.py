@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -295,9 +296,20 @@ def _conditions(method: str, values: Any) -> Any:
     return tuple(_condition(f"{method}()", value) for value in _nodes(method, values))
 
 
+class _NumberParameter(Parameter):
+    """A parameter that is a number of rows."""
+
+    def __init__(self, name: str, method: str) -> None:
+        super().__init__(name)
+        self._method = method
+
+    def _converter(self, ctx: Any) -> Any:
+        return functools.partial(_number, self._method)
+
+
 def _number(method: str, value: Any) -> Any:
     if isinstance(value, Parameter):
-        return value
+        return _NumberParameter(value.name, method)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise InvalidQuery(f"{method}() takes a number of rows, and was given {value!r}")
     return value
