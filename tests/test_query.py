@@ -817,6 +817,39 @@ def test_what_is_compared_with_a_path_is_a_document(acme):
         assert (found.execute(1), found.execute("1")) == ([(1,)], [])
 
 
+def test_a_document_is_looked_for_by_a_parameter(acme):
+    Invoice.update(data={"a": {"b": [1, 2]}}).where(Invoice.id == 1).execute()
+
+    def found_by(condition: Any) -> Any:
+        return compiled(lambda x: with_shared(Invoice).where(condition(x)).select(Invoice.id))
+
+    for condition, yes, no in [
+        (lambda x: Invoice.data.contains(x), {"a": {"b": [2]}}, {"a": 1}),
+        (lambda x: Invoice.data["a"]["b"].contains(x), [2, 1], [3]),
+        (lambda x: Invoice.data["a"].contained_by(x), {"b": [1, 2], "c": 1}, {"c": 1}),
+    ]:
+        found = found_by(condition)
+        assert (found.execute(yes), found.execute(no)) == ([(1,)], [])
+
+
+def test_a_part_of_a_document_is_no_parameter(acme):
+    query = compiled(lambda x: with_shared(Invoice).where(Invoice.data.contains({"a": [{"b": x}]})))
+    with pytest.raises(InvalidQuery, match="the parameter 'x'> is part of a document: give the whole document"):
+        query.execute(1)
+
+
+def test_a_path_may_have_a_percent_sign(acme):
+    Invoice.update(data={"50%s": {"%": 1}}).where(Invoice.id == 1).execute()
+    for condition in (
+        Invoice.data["50%s"]["%"] == 1,
+        Invoice.data["50%s"]["%"].as_text() == "1",
+        Invoice.data["50%s"].has_key("%"),
+        Invoice.data["50%s"]["%"].is_null(False),
+    ):
+        query = with_shared(Invoice).where(condition).select(Invoice.data["50%s"]["%"])
+        assert query.execute() == query.compile().execute() == [(1,)]
+
+
 @pytest.mark.parametrize("several", [list, tuple, set])
 def test_one_parameter_may_be_several_values(acme, several):
     among = compiled(lambda ids: with_shared(Invoice).where(Invoice.id.in_(ids)).select(Invoice.id))
@@ -906,6 +939,13 @@ def test_a_row_cannot_be_compiled_in(tenants):
             with_shared(Invoice).where(Invoice.customer == ada).compile().execute()
 
 
+def test_a_row_is_not_compiled_in_where_it_was_built_in_its_tenant(tenants):
+    with tenants.use("acme"):
+        query = with_shared(Invoice).where(Invoice.customer == Customer.get()).compile()
+    with tenants.use("globex"), pytest.raises(InvalidQuery, match="belongs to a tenant, and this query is rendered"):
+        query.execute()
+
+
 def test_a_parameter_cannot_be_looked_at_while_the_query_is_built(acme):
     @compiled
     def maybe(name: str) -> Any:
@@ -957,6 +997,15 @@ def test_a_parameter_is_not_computed_with_in_python(acme, look):
 def test_a_parameter_stands_on_either_side_of_a_column(acme, condition, ids):
     query = compiled(lambda a: with_shared(Invoice).where(condition(a)).order_by(Invoice.id).select(Invoice.id))
     assert query.execute(2) == [(each,) for each in ids]
+
+
+@pytest.mark.parametrize("rows", [-1, True, 1.5, "1", None])
+@pytest.mark.parametrize("part", [Query.limit, Query.offset])
+def test_a_number_of_rows_is_checked_when_it_is_given(acme, part, rows):
+    query = compiled(lambda rows: part(with_shared(Invoice).order_by(Invoice.id).select(Invoice.id), rows))
+    assert query.execute(1) in ([(1,)], [(2,)])
+    with pytest.raises(InvalidQuery, match=rf"{part.__name__}\(\) takes a number of rows, and was given {rows!r}"):
+        query.execute(rows)
 
 
 def test_a_parameter_is_a_limit_of_no_write(acme):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import peewee
 from peewee import SCOPE_SOURCE, SCOPE_VALUES, JSONPath, Node, Table
+from psycopg2.extras import Json
 
 from tenantry.binding.proxy import BoundDatabase, template
 from tenantry.context import Pin
@@ -22,6 +23,7 @@ from tenantry.query.checks import check_of, check_table
 from tenantry.query.sources import Definition, DerivedTable
 
 HERE = "\0"  # Stands for the quoted schema of whoever runs the text. No text of SQL can have it.
+_END_OF_PATH = "}'::text[]"  # Of a path into a document, which peewee writes into the text.
 WHOLE = (peewee.IntegerField, peewee.BigIntegerField, peewee.SmallIntegerField, peewee.AutoField)
 _OTHERS = ((WHOLE, (Decimal, float)), (peewee.TimeField, (timedelta,)))
 _options: dict[str, Any] = {}
@@ -91,6 +93,18 @@ class PathParameter(Parameter):
 
     def _converter(self, ctx: Any) -> Any:
         return self._path._compare_value
+
+
+class DocumentParameter(Parameter):
+    """A parameter that is a whole document: `Invoice.data.contains(part)`."""
+
+    def __init__(self, name: str, like: Json) -> None:
+        super().__init__(name)
+        self._like: Any = like
+
+    def _converter(self, ctx: Any) -> Any:
+        like = self._like
+        return lambda value: type(like)(value, dumps=like._dumps)
 
 
 class TextParameter(Parameter):
@@ -166,6 +180,9 @@ class Qualified(Rendering):
         if kind is peewee.Entity:
             self._sql.append(".".join(map(_name, obj._path)))
             return self
+        if kind is peewee.SQL and not obj.params and obj.sql.endswith(_END_OF_PATH):
+            self._sql.append(obj.sql.replace("%", "%%"))
+            return self
         return super().sql(obj)
 
     def _source(self, source: Any, table: Any) -> Any:
@@ -218,6 +235,13 @@ class ForAll(Qualified):
                 lhs, rhs = (TextParameter(each.name) if type(each) is Parameter else each for each in sides)
                 return super().sql(peewee.StringExpression(lhs, obj.op, rhs))
         return super().sql(obj)
+
+    def value(self, value: Any, converter: Any = None, add_param: bool = True) -> Any:
+        if isinstance(value, Json):
+            if isinstance(value.adapted, Parameter):
+                return self.sql(DocumentParameter(value.adapted.name, value))
+            _refuse_parameter(value.adapted)
+        return super().value(value, converter, add_param)
 
     def admit(self, row: Any) -> None:
         own = getattr(row, "_pin", None)
@@ -299,6 +323,15 @@ def _compared(value: Any, path: Any) -> Any:
     if isinstance(value, peewee.NodeList):
         return peewee.NodeList([_compared(each, path) for each in value.nodes], value.glue, value.parens)
     return value
+
+
+def _refuse_parameter(document: Any) -> None:
+    """Refuse a document of which a parameter is a part."""
+    if isinstance(document, Parameter):
+        raise InvalidQuery(f"{document!r} is part of a document: give the whole document as a parameter")
+    if isinstance(document, dict | list | tuple):
+        for part in document.values() if isinstance(document, dict) else document:
+            _refuse_parameter(part)
 
 
 def render(query: Any, pin: Pin | None = None, *, rendering: type[Qualified] = Qualified) -> Text:
