@@ -450,6 +450,11 @@ def test_a_stream_takes_a_number_of_rows(tenants):
         pass
 
 
+def test_it_is_asked_of_an_engine(tenants):
+    with pytest.raises(TypeError, match=r"across\(\) takes the engine, Tenantry\(\), and was given None"):
+        across(None, TOTALS)
+
+
 def test_one_id_is_no_list_of_ids(tenants):
     with pytest.raises(TypeError, match=r"among=\['acme'\]"):
         across(tenants, TOTALS, among="acme")

@@ -69,6 +69,8 @@ def across(
     >>> for tenant, invoice in across(tenants, with_shared(Invoice).where(Invoice.total > 100)):  # doctest: +SKIP
     ...     print(tenant, invoice.total)
     """
+    if not isinstance(tenants, Tenantry):
+        raise TypeError(f"across() takes the engine, Tenantry(), and was given {tenants!r}")
     if isinstance(among, str):  # Which is an iterable too, of letters.
         raise TypeError(f"several tenants are named by a list: across(tenants, query, among=[{among!r}])")
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
