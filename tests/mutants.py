@@ -709,6 +709,11 @@ MUTANTS = (
         Edit("app/across.py", "                self._refuse_elsewhere()\n"),
     ),
     _mutant(
+        "a compiled query takes rows of another tenant from an iterator",
+        "test_query.py",
+        Edit("query/rendering.py", "if not isinstance(values, SEVERAL):", "if False:"),
+    ),
+    _mutant(
         "a row is compiled into a query for all",
         "test_query.py",
         Edit("query/rendering.py", "if own is not None and own.tenant is not None:", "if False:"),

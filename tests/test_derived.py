@@ -128,6 +128,18 @@ def test_two_of_one_name_are_told_apart(acme):
     assert with_shared(a).cross_join(b).order_by(b.id).select(a.id, b.id).execute() == [(1, 1), (1, 2)]
 
 
+def test_names_that_postgresql_would_cut_to_the_same_are_told_apart(acme):
+    first, second = (
+        type(f"{'Long' * 16}{end}", (Derived,), {"plan": by_plan.column(Plan.name), "n": by_plan.column(fn.count())})
+        for end in ("One", "Two")
+    )
+    query: Any = with_shared(first).cross_join(second)
+    assert query.where(first.plan == "free", second.plan.is_null()).select(first.plan, second.plan).one() == (
+        "free",
+        None,
+    )
+
+
 def test_a_table_is_made_of_another(acme):
     dear = with_shared(Spent).where(Spent.total > 5)
 

@@ -693,6 +693,21 @@ def test_locked_rows_are_skipped_by_others(tenants):
             "'1; --' is not an end of a frame",
         ),
         (lambda: with_shared(Invoice).select(Invoice.id.alias('a\0."x" --')).compile().execute(), "the character NUL"),
+        (lambda: invoices().where(Invoice.id.in_(None)).sql(), r"in_\(\) and not_in\(\) take .* was given None"),
+        (lambda: invoices().where(Invoice.id.not_in("abc")).sql(), r"take .* or a query, and .* was given 'abc'"),
+        (lambda: invoices().where(Invoice.plan.in_(Plan)).sql(), r"take .* was given <Model: Plan>"),
+        (
+            lambda: with_shared(Invoice).for_update(Plan),
+            r"for_update\(\) locks rows of tables of the query, and Plan is",
+        ),
+        (
+            lambda: invoices().where(with_shared(Plan)),
+            r"where\(\) takes conditions, and was given a query: .*fn.exists",
+        ),
+        (lambda: invoices().having(with_shared(Plan)), r"having\(\) takes conditions, and was given a query"),
+        (lambda: invoices().into("x"), r"into\(\) takes what makes a row of its values, and was given 'x'"),
+        (lambda: invoices().into(None), r"into\(\) takes what makes a row of its values, and was given None"),
+        (lambda: invoices().select(Invoice), r"select\(\) takes columns and .*: the whole row is fn\.row\(Invoice\)"),
         (lambda: fn.call("now(); drop table invoice; --", returns=str), "is not the name of a function"),
         (lambda: fn.cast(Invoice.id, "text); drop table x; --", str), "is not the name of a type"),
     ],
@@ -716,6 +731,13 @@ def test_a_key_of_an_undeclared_type_is_not_selected(acme):
         with_shared(Office).select(Office.region).execute()
     with pytest.raises(peewee.ProgrammingError):  # There is no such table; but it was sent.
         with_shared(Branch).select(Branch.region).execute()
+
+
+def test_a_query_shows_what_it_is_of_and_is_not_run(acme):
+    assert repr(with_shared(Invoice)) == "<query of Invoice>"
+    assert repr(invoices().select(Invoice.id, fn.count())) == "<query of Invoice: id, count>"
+    ids = with_shared(Invoice).select(Invoice.id)
+    assert repr(ids.union(ids)) == "<query of Invoice: id>"
 
 
 # Compiled.
@@ -850,7 +872,11 @@ def test_a_path_may_have_a_percent_sign(acme):
         assert query.execute() == query.compile().execute() == [(1,)]
 
 
-@pytest.mark.parametrize("several", [list, tuple, set])
+class Rows(list[Any]):
+    pass
+
+
+@pytest.mark.parametrize("several", [list, tuple, set, frozenset, Rows])
 def test_one_parameter_may_be_several_values(acme, several):
     among = compiled(lambda ids: with_shared(Invoice).where(Invoice.id.in_(ids)).select(Invoice.id))
     without = compiled(lambda ids: with_shared(Invoice).where(Invoice.id.not_in(ids)).select(Invoice.id))
@@ -863,15 +889,28 @@ def test_several_rows_may_be_one_parameter_in_their_own_tenant(tenants):
     of = compiled(lambda customers: with_shared(Invoice).where(Invoice.customer.in_(customers)).select(Invoice.note))
     with tenants.use("acme"):
         ada = Customer.get()
-        assert of.execute([ada]) == [("acme's",)]
-    with tenants.use("globex"), pytest.raises(WrongTenant):
-        of.execute([ada])
+        assert of.execute([ada]) == of.execute(Rows([ada])) == [("acme's",)]
+    for several in (list, tuple, Rows):
+        with tenants.use("globex"), pytest.raises(WrongTenant):
+            of.execute(several([ada]))
 
 
 @pytest.mark.parametrize("text", [str, lambda name: f"%{name}", lambda name: Invoice.data[f"{name}"]])
 def test_the_text_of_a_parameter_is_not_that_of_its_value(acme, text):
     with pytest.raises(InvalidQuery, match="was looked at while the query was built"):
         compiled(lambda name: invoices().where(Invoice.note == text(name))).execute("x")
+
+
+@pytest.mark.parametrize("given", [iter, lambda rows: dict.fromkeys(rows), lambda rows: "acme", lambda rows: 3])
+def test_what_is_no_list_is_not_several_values(tenants, given):
+    of = compiled(lambda customers: with_shared(Invoice).where(Invoice.customer.in_(customers)).select(Invoice.note))
+    with tenants.use("acme"):
+        rows = given([Customer.get()])
+    with (
+        tenants.use("globex"),
+        pytest.raises(InvalidQuery, match="the parameter 'customers' stands for several values"),
+    ):
+        of.execute(rows)
 
 
 def test_what_is_none_is_compared_as_none(acme):

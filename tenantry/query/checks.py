@@ -11,6 +11,9 @@ import peewee
 
 from tenantry.errors import InvalidQuery
 
+SEVERAL = (list, tuple, set, frozenset, range)  # What may stand for the values of an IN.
+_AMONG = frozenset({peewee.OP.IN, peewee.OP.NOT_IN})
+
 # Schemas of the server itself, in which nothing is anybody's.
 _OF_THE_SERVER = frozenset({"pg_catalog", "information_schema"})
 
@@ -53,6 +56,15 @@ def check_of(kind: Any) -> Callable[[Any], None] | None:
     return next((check for each, check in _CHECKS.items() if issubclass(kind, each)), None)
 
 
+def _check_among(node: Any) -> None:
+    if node.op not in _AMONG or isinstance(node.rhs, SEVERAL):
+        return
+    if not isinstance(node.rhs, peewee.Node) or isinstance(node.rhs, peewee.Model):
+        raise InvalidQuery(
+            f"in_() and not_in() take a list of values or a query, and {node.lhs!r} was given {node.rhs!r}"
+        )
+
+
 def _check_function(node: Any) -> None:
     check_name(node.name)
 
@@ -85,6 +97,7 @@ def _check(what: str, rule: re.Pattern[str], text: Any) -> None:
 
 _CHECKS: dict[type[Any], Callable[[Any], None]] = {
     peewee.Cast: _check_cast,
+    peewee.Expression: _check_among,
     peewee.Function: _check_function,
     peewee.Ordering: _check_order,
     peewee.SQL: _check_sql,

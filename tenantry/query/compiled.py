@@ -13,6 +13,7 @@ from tenantry.binding.pins import admit_value
 from tenantry.context import Pin
 from tenantry.databases.texts import are_sql
 from tenantry.errors import InvalidQuery
+from tenantry.query.checks import SEVERAL
 from tenantry.query.nodes import WriteNode
 from tenantry.query.rendering import ForAll, Parameter, Slot, render
 from tenantry.query.rows import Shape
@@ -105,7 +106,7 @@ class Compiled(Generic[P, Row]):
         """Return the plan of a run, and the values that it is given."""
         given = self._given(args, kwargs)
         for value in given:
-            if value is None or (not value and type(value) in SEVERAL):
+            if value is None or (not value and isinstance(value, SEVERAL)):
                 return self._special(most, given), given
         return self._plans.get(most) or self._compile(most, most, {}), given
 
@@ -114,7 +115,7 @@ class Compiled(Generic[P, Row]):
         fixed = {
             name: value
             for name, value in zip(self._signature.parameters, given, strict=True)
-            if value is None or (not value and type(value) in SEVERAL)
+            if value is None or (not value and isinstance(value, SEVERAL))
         }
         key = (most, *((name, value is None) for name, value in fixed.items()))
         return self._plans.get(key) or self._compile(key, most, fixed)
@@ -211,7 +212,7 @@ class _Plan:
         values = self._constants.copy()
         for number, at, convert in self._slots:
             value = given[at]
-            for row in value if type(value) in SEVERAL else (value,):
+            for row in value if isinstance(value, SEVERAL) else (value,):
                 if isinstance(row, peewee.Model):
                     admit_value(row, pin)
             taken = value if convert is None else convert(value)

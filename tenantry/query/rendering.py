@@ -19,11 +19,12 @@ from tenantry.databases import SchemaDatabase
 from tenantry.databases.rendering import Rendering, quoted_name
 from tenantry.databases.texts import may_leave_traces
 from tenantry.errors import InvalidQuery, NoTenantBound
-from tenantry.query.checks import check_of, check_table
+from tenantry.query.checks import SEVERAL, check_of, check_table
 from tenantry.query.sources import Definition, DerivedTable
 
 HERE = "\0"  # Stands for the quoted schema of whoever runs the text. No text of SQL can have it.
 _END_OF_PATH = "}'::text[]"  # Of a path into a document, which peewee writes into the text.
+_NAME_BYTES = 50  # Of a derived table: PostgreSQL keeps 63 of a name, and a number may follow.
 WHOLE = (peewee.IntegerField, peewee.BigIntegerField, peewee.SmallIntegerField, peewee.AutoField)
 _OTHERS = ((WHOLE, (Decimal, float)), (peewee.TimeField, (timedelta,)))
 _options: dict[str, Any] = {}
@@ -81,7 +82,16 @@ class ListParameter(Parameter):
 
     def _converter(self, ctx: Any) -> Any:
         convert = super()._converter(ctx)
-        return lambda values: tuple(values if convert is None else map(convert, values))
+
+        def make(values: Any) -> tuple[Any, ...]:
+            if not isinstance(values, SEVERAL):
+                raise InvalidQuery(
+                    f"the parameter {self.name!r} stands for several values, which are given as a list, and was given "
+                    f"{values!r}"
+                )
+            return tuple(values if convert is None else map(convert, values))
+
+        return make
 
 
 class PathParameter(Parameter):
@@ -292,7 +302,7 @@ class DerivedTables:
             )
 
     def _define(self, definition: Definition) -> None:
-        base = definition.name.lower()
+        base = definition.name.lower().encode()[:_NAME_BYTES].decode(errors="ignore")
         self._names[definition] = next(
             name for number in count(1) if (name := f"{base}_{number}" if number > 1 else base) not in self._taken()
         )

@@ -276,6 +276,8 @@ def fitting(make: Callable[..., Any], names: Sequence[str | None], *, rename: st
     Raises:
         InvalidQuery: it takes another number of values, or has the names in another order.
     """
+    if not callable(make):
+        raise InvalidQuery(f"into() takes what makes a row of its values, and was given {make!r}")
     try:
         signature = inspect.signature(make)
     except (TypeError, ValueError):  # int, str and the like do not say what they take.

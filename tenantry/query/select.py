@@ -60,6 +60,10 @@ class Selection(Parametrized, Statement[Any], peewee.Node):  # type: ignore[misc
         """Return the rows that *other* has not."""
         return self._combined("EXCEPT", other)
 
+    def __repr__(self) -> str:
+        names = "" if self._shape.single else f": {', '.join(self._shape.names())}"
+        return f"<query of {self._node.model.__name__}{names}>"
+
     # Other ways to use it.
 
     def as_scalar(self) -> Any:
@@ -204,8 +208,13 @@ class Query(Selection):
 
     def for_update(self, *of: Any, nowait: bool = False, skip_locked: bool = False) -> Query:
         """Lock the rows until the transaction ends: those of the models that are named, or of all."""
-        tables = [checked_model(model)._meta.table for model in of] or None
-        return self._with(self._node.for_update(of=tables, nowait=nowait, skip_locked=skip_locked))
+        tables = [checked_model(model)._meta.table for model in of]
+        for model, table in zip(of, tables, strict=True):
+            if table not in _tables(self._node._from_list[0]):
+                raise InvalidQuery(
+                    f"for_update() locks rows of tables of the query, and {model.__name__} is none: join it first"
+                )
+        return self._with(self._node.for_update(of=tables or None, nowait=nowait, skip_locked=skip_locked))
 
     # What its rows are.
 
@@ -278,13 +287,19 @@ def _tables(source: Any) -> list[Any]:
 
 def _node(method: str, value: Any) -> Any:
     if not isinstance(value, peewee.Node) or isinstance(value, peewee.Model):
-        raise InvalidQuery(f"{method}() takes columns and expressions, and was given {value!r}")
+        is_model = method == "select" and isinstance(value, type) and issubclass(value, peewee.Model)
+        row = f": the whole row is fn.row({value.__name__})" if is_model else ""
+        raise InvalidQuery(f"{method}() takes columns and expressions, and was given {value!r}{row}")
     return value
 
 
 def _condition(method: str, value: Any) -> Any:
     if isinstance(value, peewee.Field) and not isinstance(value, peewee.BooleanField):
         raise InvalidQuery(f"{method} takes conditions, and was given the column {value!r}: compare it with something")
+    if isinstance(value, Selection):
+        raise InvalidQuery(
+            f"{method} takes conditions, and was given a query: say fn.exists(query), or column.in_(query)"
+        )
     return value
 
 
