@@ -14,7 +14,7 @@ from tenantry.binding.pins import admit, pin_here
 from tenantry.databases import SchemaDatabase
 from tenantry.databases.texts import quoted_parts
 from tenantry.errors import InvalidQuery
-from tenantry.query.rows import fitting
+from tenantry.query.rows import fitting, keys_of
 from tenantry.query.statement import only
 
 Row_co = TypeVar("Row_co", covariant=True)
@@ -111,12 +111,7 @@ class Raw(Generic[Row_co]):
             InvalidQuery: two of them have the same name.
         """
         cursor = self._run()
-        names = _names(cursor)
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise InvalidQuery(
-                f"dicts(): two columns are called {twice!r}, and one would be lost: give one a name, AS …"
-            )
+        names = keys_of(_names(cursor), rename="AS …")
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
 
     def rowcount(self) -> int:

@@ -178,13 +178,7 @@ class Shape:
         Raises:
             InvalidQuery: two of them have the same name.
         """
-        names = self.names()
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise InvalidQuery(
-                f"dicts(): two columns are called {twice!r}, and one would be lost: give one a name, with .alias()"
-            )
-        return names
+        return keys_of(self.names(), rename="with .alias()")
 
     def maker(self, pin: Pin) -> Callable[[list[Row]], list[Any]]:
         """Return what makes a list of rows of the driver's, for whom has *pin*."""
@@ -217,6 +211,20 @@ class Shape:
             steps.append(_value(at, convert))
             at, is_plain = at + 1, is_plain and convert is None
         return None if is_plain else steps
+
+
+def keys_of(names: list[str], *, rename: str) -> list[str]:
+    """Return *names* for the keys of a dict. *rename* is how a column is given another.
+
+    Raises:
+        InvalidQuery: two of them are the same.
+    """
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InvalidQuery(
+            f"dicts(): two columns are called {twice!r}, and one would be lost: give one a name, {rename}"
+        )
+    return names
 
 
 def _as_they_are(rows: list[Row]) -> list[Row]:
