@@ -180,11 +180,14 @@ class Below(peewee.Table):
             .where(fn.exists(with_shared(Plan)))
             .where(peewee.fn.EXISTS(of_globex().alias("other").select(peewee.SQL("1"))))
         ),
+        lambda: with_shared(Plan).where(
+            peewee.fn.EXISTS(peewee.Select([peewee.Entity("t_globex", "invoice")], [peewee.SQL("1")]))
+        ),
         lambda: with_shared(Plan).where(peewee.fn.EXISTS(Below("invoice", schema="t_globex").select(peewee.SQL("1")))),
         lambda: with_shared(Plan).where(peewee.fn.EXISTS(Elsewhere.select(peewee.SQL("1")))),
         lambda: with_shared(Plan).where(peewee.fn.EXISTS(Elsewhere.alias().select(peewee.SQL("1")))),
     ],
-    ids=["a table", "its alias", "a class below it", "a model of plain peewee", "its alias too"],
+    ids=["a table", "its alias", "a name", "a class below it", "a model of plain peewee", "its alias too"],
 )
 @pytest.mark.parametrize("run", [Query.execute, Query.sql, lambda query: query.compile().execute()])
 def test_a_table_of_plain_peewee_that_says_another_schema_is_refused(acme, build, run):
@@ -854,9 +857,26 @@ def test_a_document_is_looked_for_by_a_parameter(acme):
         assert (found.execute(yes), found.execute(no)) == ([(1,)], [])
 
 
-def test_a_part_of_a_document_is_no_parameter(acme):
-    query = compiled(lambda x: with_shared(Invoice).where(Invoice.data.contains({"a": [{"b": x}]})))
-    with pytest.raises(InvalidQuery, match="the parameter 'x'> is part of a document: give the whole document"):
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: with_shared(Invoice).where(Invoice.data.contains({"a": [{"b": x}]})),
+        lambda x: with_shared(Invoice).where(Invoice.data == {"a": x}),
+        lambda x: with_shared(Invoice).where(Invoice.data.has_keys([x])),
+        lambda x: with_shared(Invoice).update().set(Invoice.data, {"a": x}),
+    ],
+)
+def test_a_part_of_a_value_is_no_parameter(acme, build):
+    with pytest.raises(InvalidQuery, match="the parameter 'x'> is a part of a value: give the whole value"):
+        compiled(build).execute("a")
+
+
+@pytest.mark.parametrize("part", [Query.order_by, Query.group_by, Query.distinct])
+def test_rows_are_not_told_apart_by_a_parameter(acme, part):
+    query = compiled(lambda x: part(with_shared(Invoice), x).select(Invoice.id))
+    with pytest.raises(
+        InvalidQuery, match="takes columns and expressions, and <the parameter 'x'> is one value for all"
+    ):
         query.execute(1)
 
 
@@ -911,6 +931,11 @@ def test_what_is_no_list_is_not_several_values(tenants, given):
         pytest.raises(InvalidQuery, match="the parameter 'customers' stands for several values"),
     ):
         of.execute(rows)
+
+
+def test_a_parameter_is_a_condition(acme):
+    query = compiled(lambda wanted: with_shared(Invoice).where(wanted).order_by(Invoice.id).select(Invoice.id))
+    assert (query.execute(True), query.execute(False)) == ([(1,), (2,)], [])
 
 
 def test_what_is_none_is_compared_as_none(acme):

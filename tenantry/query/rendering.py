@@ -188,6 +188,8 @@ class Qualified(Rendering):
         if check is not None:
             check(obj)
         if kind is peewee.Entity:
+            if len(obj._path) > 1 and self.state.scope == SCOPE_SOURCE:
+                check_table(obj._path[-2], obj._path[-1], None)
             self._sql.append(".".join(map(_name, obj._path)))
             return self
         if kind is peewee.SQL and not obj.params and obj.sql.endswith(_END_OF_PATH):
@@ -247,10 +249,11 @@ class ForAll(Qualified):
         return super().sql(obj)
 
     def value(self, value: Any, converter: Any = None, add_param: bool = True) -> Any:
-        if isinstance(value, Json):
-            if isinstance(value.adapted, Parameter):
-                return self.sql(DocumentParameter(value.adapted.name, value))
-            _refuse_parameter(value.adapted)
+        given = value.adapted if isinstance(value, Json) else value
+        if given is not value and isinstance(given, Parameter):
+            return self.sql(DocumentParameter(given.name, value))
+        if isinstance(given, dict | list):
+            _refuse_parameter(given)
         return super().value(value, converter, add_param)
 
     def admit(self, row: Any) -> None:
@@ -335,12 +338,12 @@ def _compared(value: Any, path: Any) -> Any:
     return value
 
 
-def _refuse_parameter(document: Any) -> None:
-    """Refuse a document of which a parameter is a part."""
-    if isinstance(document, Parameter):
-        raise InvalidQuery(f"{document!r} is part of a document: give the whole document as a parameter")
-    if isinstance(document, dict | list | tuple):
-        for part in document.values() if isinstance(document, dict) else document:
+def _refuse_parameter(value: Any) -> None:
+    """Refuse a value of which a parameter is a part."""
+    if isinstance(value, Parameter):
+        raise InvalidQuery(f"{value!r} is a part of a value: give the whole value as a parameter")
+    if isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
             _refuse_parameter(part)
 
 

@@ -304,11 +304,14 @@ def _condition(method: str, value: Any) -> Any:
 
 
 def _nodes(method: str, values: Any) -> Any:
+    for value in values:
+        if isinstance(value, Parameter):
+            raise InvalidQuery(f"{method}() takes columns and expressions, and {value!r} is one value for all rows")
     return tuple(_node(method, value) for value in values)
 
 
 def _conditions(method: str, values: Any) -> Any:
-    return tuple(_condition(f"{method}()", value) for value in _nodes(method, values))
+    return tuple(_condition(f"{method}()", _node(method, value)) for value in values)
 
 
 class _NumberParameter(Parameter):
