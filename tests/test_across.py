@@ -545,6 +545,15 @@ def test_a_tenant_that_is_behind_is_named(tenants, sql, change):
         assert Plan.select().count() == 2  # The transaction goes on.
 
 
+def test_a_stream_does_not_go_past_a_tenant_that_fails(tenants, sql):
+    sql("DROP TABLE t_globex.invoice")
+    with across(tenants, TOTALS, batch=1).stream() as rows:
+        assert [next(rows), next(rows)] == ALL[:2]
+        for _ in range(2):
+            with pytest.raises(TenantBehind):
+                next(rows)
+
+
 def test_another_error_of_the_server_is_peewees(tenants):
     with pytest.raises(peewee.DataError, match="division by zero"):
         across(tenants, with_shared(Invoice).select(Invoice.total / (Invoice.id - Invoice.id))).execute()

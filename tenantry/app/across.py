@@ -299,8 +299,7 @@ class _Stream(Iterator[Any]):
             for row in self._piece:
                 return row
             if self._cursor is None:
-                self._refuse_elsewhere()
-                self._batch, self._cursor = self._run.sent(next(self._batches), self._open)
+                self._begin()
             self._fetch()
 
     def end(self) -> None:
@@ -314,10 +313,16 @@ class _Stream(Iterator[Any]):
             cursor, self._cursor = self._cursor, None
             cursor.close()
 
-    def _refuse_elsewhere(self) -> None:
-        """Refuse to open a cursor where the stream was not begun: it would be that thread's, and not the block's."""
+    def _begin(self) -> None:
+        """Begin the next batch: where the stream was begun, for a cursor of another thread would not be the block's."""
         if not self._owner.is_here():
             raise TransactionElsewhere(schema=self._run.database.wire.schema, owner=str(self._owner))
+        batch = next(self._batches)
+        try:
+            self._batch, self._cursor = self._run.sent(batch, self._open)
+        except BaseException:
+            self._batches = itertools.chain([batch], self._batches)  # Who asks again must not get the next tenant's.
+            raise
 
     def _open(self, batch: list[Tenant]) -> tuple[list[Tenant], Any]:
         if not batch:
