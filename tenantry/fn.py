@@ -14,6 +14,7 @@ from uuid import UUID
 import peewee
 
 from tenantry.errors import InvalidQuery
+from tenantry.query.assignments import Assigned
 from tenantry.query.checks import check_name
 from tenantry.query.rendering import Parameter, as_it_is
 from tenantry.query.rows import Convert, Entity, converter, inner, is_whole, may_be_numeric
@@ -205,6 +206,8 @@ def _adapted(value: Any, other: Any) -> Any:
     field = inner(value)
     if _kind(other) is float and is_whole(value):
         return _typed(other)
+    if isinstance(field, peewee.Field) and isinstance(other, Parameter) and not is_whole(field):
+        return Assigned(other, as_it_is(field.db_value))
     if isinstance(field, peewee.Field) and not isinstance(other, peewee.Node):
         whole = is_whole(field) and type(other) is int
         return other if whole else peewee.Value(other, converter=as_it_is(field.db_value), unpack=False)

@@ -857,6 +857,12 @@ def test_a_document_is_looked_for_by_a_parameter(acme):
         assert (found.execute(yes), found.execute(no)) == ([(1,)], [])
 
 
+@pytest.mark.parametrize("function", [fn.coalesce, fn.greatest, fn.least])
+def test_a_parameter_beside_a_document_in_a_function_is_one(acme, function):
+    query = compiled(lambda x: with_shared(Invoice).limit(1).select(function(Invoice.data, x)))
+    assert query.one({"a": 1}) == ({"a": 1},)
+
+
 @pytest.mark.parametrize(
     "build",
     [
