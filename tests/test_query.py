@@ -840,6 +840,9 @@ def test_what_is_compared_with_a_path_is_a_document(acme):
     for condition in (lambda x: path == x, lambda x: path.in_([x, 7]), lambda x: path.between(x, x)):
         found = found_by(condition)
         assert (found.execute(1), found.execute("1")) == ([(1,)], [])
+    several = found_by(path.in_)
+    assert (several.execute([1, 7]), several.execute(["1"]), several.execute([])) == ([(1,)], [], [])
+    assert found_by(path.not_in).execute(["1"]) == [(1,)]
 
 
 def test_a_document_is_looked_for_by_a_parameter(acme):

@@ -12,7 +12,7 @@ import peewee
 from tenantry.errors import InvalidQuery
 
 SEVERAL = (list, tuple, set, frozenset, range)  # What may stand for the values of an IN.
-_AMONG = frozenset({peewee.OP.IN, peewee.OP.NOT_IN})
+AMONG = frozenset({peewee.OP.IN, peewee.OP.NOT_IN})
 
 # Schemas of the server itself, in which nothing is anybody's.
 _OF_THE_SERVER = frozenset({"pg_catalog", "information_schema"})
@@ -57,7 +57,7 @@ def check_of(kind: Any) -> Callable[[Any], None] | None:
 
 
 def _check_among(node: Any) -> None:
-    if node.op not in _AMONG or isinstance(node.rhs, SEVERAL):
+    if node.op not in AMONG or isinstance(node.rhs, SEVERAL):
         return
     if not isinstance(node.rhs, peewee.Node) or isinstance(node.rhs, peewee.Model):
         raise InvalidQuery(

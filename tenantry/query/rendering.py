@@ -19,7 +19,7 @@ from tenantry.databases import SchemaDatabase
 from tenantry.databases.rendering import Rendering, quoted_name
 from tenantry.databases.texts import may_leave_traces
 from tenantry.errors import InvalidQuery, NoTenantBound
-from tenantry.query.checks import SEVERAL, check_of, check_table
+from tenantry.query.checks import AMONG, SEVERAL, check_of, check_table
 from tenantry.query.sources import Definition, DerivedTable
 
 HERE = "\0"  # Stands for the quoted schema of whoever runs the text. No text of SQL can have it.
@@ -80,8 +80,12 @@ class Parameter(Node):
 class ListParameter(Parameter):
     """A parameter that is one value of several: `Invoice.id.in_(ids)`. It is never empty."""
 
+    def __init__(self, name: str, path: Any = None) -> None:
+        super().__init__(name)
+        self._path = path
+
     def _converter(self, ctx: Any) -> Any:
-        convert = super()._converter(ctx)
+        convert = super()._converter(ctx) if self._path is None else self._path._compare_value
 
         def make(values: Any) -> tuple[Any, ...]:
             if not isinstance(values, SEVERAL):
@@ -235,12 +239,8 @@ class ForAll(Qualified):
     __slots__ = ()
 
     def sql(self, obj: Any) -> Any:
-        if type(obj) is peewee.Expression and isinstance(obj.lhs, JSONPath):
-            path: Any = obj.lhs
-            if not path._as_text:
-                return super().sql(peewee.Expression(path, obj.op, _compared(obj.rhs, path), obj.flat))
-        if type(obj) is peewee.Expression and type(obj.rhs) is Parameter and obj.op in (peewee.OP.IN, peewee.OP.NOT_IN):
-            return super().sql(peewee.Expression(obj.lhs, obj.op, ListParameter(obj.rhs.name), obj.flat))
+        if type(obj) is peewee.Expression:
+            return super().sql(peewee.Expression(obj.lhs, obj.op, _beside(obj), obj.flat))
         if type(obj) is peewee.StringExpression and obj.op == peewee.OP.CONCAT:
             sides = (obj.lhs, obj.rhs)
             if any(side == "%" for side in sides if isinstance(side, str)):  # So contains() and its like are written.
@@ -325,6 +325,15 @@ class DerivedTables:
 def _name(name: str) -> str:
     """Quote a name in a text that the driver fills with values."""
     return quoted_name(name).replace("%", "%%")
+
+
+def _beside(expression: Any) -> Any:
+    """Return the right side of *expression*, with parameters that are what its left side is compared with."""
+    left, right = expression.lhs, expression.rhs
+    path = left if isinstance(left, JSONPath) and not vars(left)["_as_text"] else None
+    if type(right) is Parameter and expression.op in AMONG:
+        return ListParameter(right.name, path)
+    return right if path is None else _compared(right, path)
 
 
 def _compared(value: Any, path: Any) -> Any:
