@@ -14,9 +14,8 @@ from uuid import UUID
 import peewee
 
 from tenantry.errors import InvalidQuery
-from tenantry.query.assignments import Assigned
 from tenantry.query.checks import check_name
-from tenantry.query.rendering import Parameter, as_it_is
+from tenantry.query.rendering import Converted, Parameter, as_it_is
 from tenantry.query.rows import Convert, Entity, converter, inner, is_whole, may_be_numeric
 
 _CONVERTED: dict[Any, Convert] = {
@@ -207,7 +206,7 @@ def _adapted(value: Any, other: Any) -> Any:
     if _kind(other) is float and is_whole(value):
         return _typed(other)
     if isinstance(field, peewee.Field) and isinstance(other, Parameter) and not is_whole(field):
-        return Assigned(other, as_it_is(field.db_value))
+        return Converted(other, as_it_is(field.db_value))
     if isinstance(field, peewee.Field) and not isinstance(other, peewee.Node):
         whole = is_whole(field) and type(other) is int
         return other if whole else peewee.Value(other, converter=as_it_is(field.db_value), unpack=False)

@@ -512,8 +512,8 @@ MUTANTS = (
         "test_query.py",
         Edit(
             "query/rendering.py",
-            "        return _escaped",
-            "        return None",
+            "Converted(each, _escaped) if type(each) is Parameter else each",
+            "each",
         ),
     ),
     # Rows, queries and results.
@@ -883,7 +883,7 @@ MUTANTS = (
     _mutant(
         "a path is compared with a text",
         "test_query.py",
-        Edit("query/rendering.py", "        return self._path._compare_value", "        return None"),
+        Edit("query/rendering.py", "return Converted(value, path._compare_value)", "return value"),
     ),
     # The catalog.
     _mutant(
@@ -1041,7 +1041,7 @@ MUTANTS = (
         "test_query.py",
         Edit(
             "query/compiled.py",
-            "for row in value if type(value) in SEVERAL else (value,):",
+            "for row in value if isinstance(value, SEVERAL) else (value,):",
             "for row in (value,):",
         ),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -98,37 +99,19 @@ class ListParameter(Parameter):
         return make
 
 
-class PathParameter(Parameter):
-    """A parameter that stands beside a path into a document, and is compared as a document."""
+class Converted(Parameter):
+    """A parameter whose value *convert* makes what the driver takes, and not what stands beside it."""
 
-    def __init__(self, name: str, path: Any) -> None:
-        super().__init__(name)
-        self._path = path
-
-    def _converter(self, ctx: Any) -> Any:
-        return self._path._compare_value
-
-
-class DocumentParameter(Parameter):
-    """A parameter that is a whole document: `Invoice.data.contains(part)`."""
-
-    def __init__(self, name: str, like: Json) -> None:
-        super().__init__(name)
-        self._like: Any = like
+    def __init__(self, parameter: Parameter, convert: Callable[[Any], Any]) -> None:
+        super().__init__(parameter.name, parameter.kind)
+        self._convert = convert
 
     def _converter(self, ctx: Any) -> Any:
-        like = self._like
-        return lambda value: type(like)(value, dumps=like._dumps)
-
-
-class TextParameter(Parameter):
-    """A parameter that is part of a pattern: no character of its text stands for others."""
-
-    def _converter(self, ctx: Any) -> Any:
-        return _escaped
+        return self._convert
 
 
 def _escaped(text: str) -> str:
+    """Return *text* as a part of a pattern, in which no character of it stands for others."""
     return re.sub(r"([\\%_])", r"\\\1", text)
 
 
@@ -244,14 +227,14 @@ class ForAll(Qualified):
         if type(obj) is peewee.StringExpression and obj.op == peewee.OP.CONCAT:
             sides = (obj.lhs, obj.rhs)
             if any(side == "%" for side in sides if isinstance(side, str)):  # So contains() and its like are written.
-                lhs, rhs = (TextParameter(each.name) if type(each) is Parameter else each for each in sides)
+                lhs, rhs = (Converted(each, _escaped) if type(each) is Parameter else each for each in sides)
                 return super().sql(peewee.StringExpression(lhs, obj.op, rhs))
         return super().sql(obj)
 
     def value(self, value: Any, converter: Any = None, add_param: bool = True) -> Any:
         given = value.adapted if isinstance(value, Json) else value
         if given is not value and isinstance(given, Parameter):
-            return self.sql(DocumentParameter(given.name, value))
+            return self.sql(Converted(given, functools.partial(type(value), dumps=vars(value)["_dumps"])))
         if isinstance(given, dict | list):
             _refuse_parameter(given)
         return super().value(value, converter, add_param)
@@ -339,7 +322,7 @@ def _beside(expression: Any) -> Any:
 def _compared(value: Any, path: Any) -> Any:
     """Return *value*, which *path* is compared with, with parameters that are documents."""
     if type(value) is Parameter:
-        return PathParameter(value.name, path)
+        return Converted(value, path._compare_value)
     if isinstance(value, list):
         return [_compared(each, path) for each in value]
     if isinstance(value, peewee.NodeList):

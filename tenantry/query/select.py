@@ -14,7 +14,7 @@ from tenantry.errors import InvalidQuery
 from tenantry.query.assignments import Filling
 from tenantry.query.compiled import Compiled
 from tenantry.query.nodes import CompoundNode, SelectNode
-from tenantry.query.rendering import Parameter
+from tenantry.query.rendering import Converted, Parameter
 from tenantry.query.rows import Entity, Shape, checked, checked_model, proxy_of
 from tenantry.query.sources import Taken
 from tenantry.query.statement import Parametrized, Statement
@@ -314,20 +314,9 @@ def _conditions(method: str, values: Any) -> Any:
     return tuple(_condition(f"{method}()", _node(method, value)) for value in values)
 
 
-class _NumberParameter(Parameter):
-    """A parameter that is a number of rows."""
-
-    def __init__(self, name: str, method: str) -> None:
-        super().__init__(name)
-        self._method = method
-
-    def _converter(self, ctx: Any) -> Any:
-        return functools.partial(_number, self._method)
-
-
 def _number(method: str, value: Any) -> Any:
     if isinstance(value, Parameter):
-        return _NumberParameter(value.name, method)
+        return Converted(value, functools.partial(_number, method))
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise InvalidQuery(f"{method}() takes a number of rows, and was given {value!r}")
     return value
