@@ -234,7 +234,7 @@ class ForAll(Qualified):
     def value(self, value: Any, converter: Any = None, add_param: bool = True) -> Any:
         given = value.adapted if isinstance(value, Json) else value
         if given is not value and isinstance(given, Parameter):
-            return self.sql(Converted(given, functools.partial(type(value), dumps=vars(value)["_dumps"])))
+            return self.sql(Converted(given, functools.partial(Json, dumps=vars(value)["_dumps"])))
         if isinstance(given, dict | list):
             _refuse_parameter(given)
         return super().value(value, converter, add_param)
