@@ -863,8 +863,8 @@ MUTANTS = (
         "test_query.py",
         Edit(
             "query/compiled.py",
-            "if value is None or (not value and type(value) in SEVERAL):\n                return",
-            "if not value and type(value) in SEVERAL:\n                return",
+            "if value is None or (not value and isinstance(value, SEVERAL)):\n                return",
+            "if not value and isinstance(value, SEVERAL):\n                return",
         ),
     ),
     _mutant(

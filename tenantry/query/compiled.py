@@ -24,8 +24,6 @@ P = ParamSpec("P")
 Row = TypeVar("Row")
 Value = TypeVar("Value")
 
-SEVERAL = (list, tuple, set, frozenset)  # What may stand for the values of an IN.
-
 
 @overload
 def compiled(function: Callable[P, Results[Row]]) -> Compiled[P, Row]: ...
