@@ -10,7 +10,7 @@ from uuid import UUID
 import peewee
 import pytest
 
-from tenantry import SharedModel, compiled, fields, fn, with_shared
+from tenantry import Derived, SharedModel, compiled, fields, fn, with_shared
 from tenantry.errors import InvalidQuery
 
 
@@ -228,6 +228,21 @@ def test_a_value_of_a_window_has_its_type(numbers, function, expected):
 def test_a_case_has_values_of_one_type(numbers, value):
     with pytest.raises(InvalidQuery, match=r"case\(\) takes values of one type that PostgreSQL knows, and was given"):
         first(fn.case((N.few == 1, value)))
+
+
+@pytest.mark.parametrize("field", [fields.TimestampField(), fields.IPField()], ids=lambda each: type(each).__name__)
+def test_nothing_is_computed_of_what_is_stored_as_another_type(numbers, field):
+    class Seen(SharedModel):
+        at = field
+
+    seen = with_shared(Seen)
+
+    class Sight(Derived):
+        at = seen.column(Seen.at)
+
+    for query in (seen.select(Seen.at - Seen.at), with_shared(Sight).select(1 + Sight.at)):
+        with pytest.raises(InvalidQuery, match=r"Seen\.at> is stored as a number, and what is computed of it would"):
+            query.execute()
 
 
 def test_a_window_has_a_frame(numbers):

@@ -14,6 +14,9 @@ from tenantry.errors import InvalidQuery
 SEVERAL = (list, tuple, set, frozenset, range)  # What may stand for the values of an IN.
 AMONG = frozenset({peewee.OP.IN, peewee.OP.NOT_IN})
 
+_COMPUTED = frozenset({peewee.OP.ADD, peewee.OP.SUB, peewee.OP.MUL, peewee.OP.DIV})
+_STORED_AS_NUMBERS = (peewee.TimestampField, peewee.IPField)  # And are read as moments and texts.
+
 # Schemas of the server itself, in which nothing is anybody's.
 _OF_THE_SERVER = frozenset({"pg_catalog", "information_schema"})
 
@@ -56,8 +59,26 @@ def check_of(kind: Any) -> Callable[[Any], None] | None:
     return next((check for each, check in _CHECKS.items() if issubclass(kind, each)), None)
 
 
+def _check_expression(node: Any) -> None:
+    if node.op in _COMPUTED:
+        for side in (node.lhs, node.rhs):
+            _check_computed(side)
+    elif node.op in AMONG:
+        _check_among(node)
+
+
+def _check_computed(side: Any) -> None:
+    while isinstance(side, peewee.WrappedNode):
+        side = side.node
+    if isinstance(side, _STORED_AS_NUMBERS):
+        raise InvalidQuery(
+            f"{side!r} is stored as a number, and what is computed of it would have another type than its values: "
+            "compute it in Python, of what was selected"
+        )
+
+
 def _check_among(node: Any) -> None:
-    if node.op not in AMONG or isinstance(node.rhs, SEVERAL):
+    if isinstance(node.rhs, SEVERAL):
         return
     if not isinstance(node.rhs, peewee.Node) or isinstance(node.rhs, peewee.Model):
         raise InvalidQuery(
@@ -97,7 +118,7 @@ def _check(what: str, rule: re.Pattern[str], text: Any) -> None:
 
 _CHECKS: dict[type[Any], Callable[[Any], None]] = {
     peewee.Cast: _check_cast,
-    peewee.Expression: _check_among,
+    peewee.Expression: _check_expression,
     peewee.Function: _check_function,
     peewee.Ordering: _check_order,
     peewee.SQL: _check_sql,
