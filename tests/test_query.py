@@ -296,12 +296,28 @@ def test_two_queries_together_are_used_as_one_is(acme):
     assert plans.where(Plan.id == ids.order_by(-1).limit(1).offset(1).as_scalar()).one().name == "pro"
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_whole_numbers_that_come_together_stay_whole(acme, swapped):
+    sums = with_shared(Invoice).select(fn.sum(fn.cast(Invoice.id, "bigint", int)).alias("sum"))
+    ids = with_shared(Invoice).where(Invoice.id == 1).select(Invoice.id)
+    both = ids.union_all(sums) if swapped else sums.union_all(ids)
+    assert sorted(each for (each,) in both) == [1, sum(each for (each,) in with_shared(Invoice).select(Invoice.id))]
+    assert {type(each) for (each,) in both} == {int}
+    assert [*both.dicts()[0]] == ["id" if swapped else "sum"]
+
+
 def test_queries_of_other_columns_do_not_come_together(acme):
     plans = with_shared(Plan).select(Plan.id, Plan.name)
     with pytest.raises(
         InvalidQuery, match="UNION needs queries of the same columns: one has id, name, and the other id"
     ):
         plans.union(with_shared(Plan).select(Plan.id))
+    with pytest.raises(InvalidQuery, match=r"of column 1, id and data, the values come in different ways: cast\(\)"):
+        plans.intersect(with_shared(Invoice).select(Invoice.data, Invoice.note))
+    with pytest.raises(InvalidQuery, match="of column 1, plan and customer, the values come in different ways"):
+        with_shared(Plan).union(with_shared(Customer))
+    with pytest.raises(InvalidQuery, match="of column 1, plan and id, the values come in different ways"):
+        with_shared(Plan).union(with_shared(Plan).select(Plan.id))
     with pytest.raises(InvalidQuery, match="UNION ALL takes another query, and was given 3"):
         plans.union_all(3)
     with pytest.raises(InvalidQuery, match=r"order_by\(\) takes the numbers of columns here, and was given 3"):

@@ -161,12 +161,25 @@ class Shape:
             nodes += column.model._meta.sorted_fields if isinstance(column, Entity) else [column]
         return nodes
 
-    def is_like(self, other: Shape) -> bool:
-        """Say whether a row of *other* is made as one of these is."""
-        return len(self.columns) == len(other.columns) and all(
-            converter(mine) == converter(theirs) and isinstance(mine, Entity) == isinstance(theirs, Entity)
-            for mine, theirs in zip(self.columns, other.columns, strict=True)
-        )
+    def with_rows_of(self, other: Shape, operator: str) -> Shape:
+        """Return how the rows of both are made, which *operator* brings together.
+
+        Raises:
+            InvalidQuery: they have not as many columns, or one of them is made in different ways.
+        """
+        if len(self.columns) != len(other.columns):
+            mine, theirs = (", ".join(each.names()) for each in (self, other))
+            raise InvalidQuery(f"{operator} needs queries of the same columns: one has {mine}, and the other {theirs}")
+        columns = []
+        for number, (mine, theirs) in enumerate(zip(self.columns, other.columns, strict=True), 1):
+            common = _common(mine, theirs)
+            if common is None:
+                raise InvalidQuery(
+                    f"{operator} needs queries of the same columns: of column {number}, {self.names()[number - 1]} and "
+                    f"{other.names()[number - 1]}, the values come in different ways: cast() one to the other's type"
+                )
+            columns.append(common)
+        return Shape(columns, self.make, single=self.single)
 
     def names(self) -> list[str]:
         """Return a name for each column."""
@@ -225,6 +238,19 @@ def keys_of(names: list[str], *, rename: str) -> list[str]:
             f"dicts(): two columns are called {twice!r}, and one would be lost: give one a name, {rename}"
         )
     return names
+
+
+def _common(mine: Any, theirs: Any) -> Any:
+    """Return a column whose values are made as those of both, by the name of the first; None if they differ."""
+    if isinstance(mine, Entity) or isinstance(theirs, Entity):
+        both = isinstance(mine, Entity) and isinstance(theirs, Entity) and mine.model is theirs.model
+        return mine if both else None
+    own, other = converter(mine), converter(theirs)
+    if own == other:
+        return mine
+    if not (is_whole(mine) and is_whole(theirs)):
+        return None
+    return mine if own else bare(theirs).alias(name_of(mine))  # What is numeric in one is so in both.
 
 
 def _as_they_are(rows: list[Row]) -> list[Row]:

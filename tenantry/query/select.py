@@ -93,11 +93,9 @@ class Selection(Parametrized, Statement[Any], peewee.Node):  # type: ignore[misc
     def _combined(self, operator: str, other: Any) -> Compound:
         if not isinstance(other, Selection):
             raise InvalidQuery(f"{operator} takes another query, and was given {other!r}")
-        if not self._shape.is_like(other._shape):
-            mine, theirs = (", ".join(each._shape.names()) for each in (self, other))
-            raise InvalidQuery(f"{operator} needs queries of the same columns: one has {mine}, and the other {theirs}")
+        shape = self._shape.with_rows_of(other._shape, operator)
         proxy = self._proxy if self._proxy.tenant_only else other._proxy
-        return Compound(CompoundNode(self._node, operator, other._node), self._shape, proxy)
+        return Compound(CompoundNode(self._node, operator, other._node), shape, proxy)
 
     def _ask(self, sources: list[Any], column: Any) -> Any:
         node = SelectNode(sources, [column], model=self._node.model)
