@@ -208,6 +208,20 @@ def test_each_tenant_derives_its_own_table(tenants):
     assert len(across(tenants, noted).execute()) == 3
 
 
+@pytest.mark.parametrize("boom", [ZeroDivisionError, KeyboardInterrupt, GeneratorExit])
+def test_nothing_is_left_open_by_a_stream_that_fails(tenants, boom):
+    kept = []
+    for _ in range(10):  # More often than the pool has connections.
+        with pytest.raises(boom), across(tenants, TOTALS, batch=1).stream(chunk=1) as rows:
+            kept.append(rows)
+            next(rows)
+            raise boom
+        next(iter(across(tenants, TOTALS, batch=1)))
+    assert tenants.figures().in_use == 0
+    with tenants.use("acme"):
+        assert tenants.database.execute_sql("SELECT count(*) FROM pg_cursors").fetchone() == (0,)
+
+
 def test_a_stream_ends_with_its_block(tenants):
     with across(tenants, TOTALS, batch=1).stream(chunk=1) as rows:
         next(rows)

@@ -535,6 +535,24 @@ def test_a_stream_takes_its_rows_in_pieces(server, make_engine, tenants):
         assert len([each for each in messages if "FETCH" in str(each)]) == 3
 
 
+@pytest.mark.parametrize("boom", [ZeroDivisionError, KeyboardInterrupt, GeneratorExit])
+@pytest.mark.parametrize("where", ["in the block", "in what makes the rows"])
+def test_nothing_is_left_open_by_a_stream_that_fails(tenants, sql, boom, where):
+    def fail(*_: Any) -> Any:
+        raise boom
+
+    notes, kept = with_shared(Invoice).select(Invoice.note), []
+    for _ in range(10):  # More often than the pool has connections.
+        with tenants.use("acme"), pytest.raises(boom):
+            with (notes.into(fail) if "rows" in where else notes).stream(chunk=1) as rows:
+                kept.append(rows)
+                fail(next(rows))
+    assert tenants.figures().in_use == 0
+    with tenants.use("globex"):
+        assert [note for (note,) in notes] == ["globex's"]
+        assert tenants.database.execute_sql("SELECT count(*) FROM pg_cursors").fetchone() == (0,)
+
+
 def test_a_stream_is_not_read_in_another_tenant(tenants):
     with tenants.use("acme"), with_shared(Invoice).select(Invoice.id).stream(chunk=1) as rows:
         next(rows)
