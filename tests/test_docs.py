@@ -29,7 +29,8 @@ from sybil import Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser
 
-from tenantry import Tenantry, embedded, errors
+from tenantry import Tenantry, embedded, errors, fields, fn, query
+from tenantry.app.across import Across
 from tenantry.config import SETTINGS
 from tenantry.embedded import home
 
@@ -38,6 +39,7 @@ README = REPOSITORY / "README.md"
 DOCS = REPOSITORY / "docs"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 FILE = re.compile(r"(?:--|#) ([\w./-]+\.(?:sql|py|toml))\n")
+FUTURE = "from __future__ import annotations"
 CHECKER = doctest.OutputChecker()
 AS_PRINTED = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS  # A long line may be broken where there is a space.
 
@@ -65,6 +67,8 @@ class Run:
             self.file(example)
             return
         self.refuse_error()
+        if FUTURE in example.parsed:  # It is said at the beginning of a program, for all of it.
+            self.run = PythonEvaluator(["annotations"])
         with contextlib.redirect_stdout(self.printed):
             try:
                 self.run(example)
@@ -253,6 +257,13 @@ def test_every_page_can_be_reached_from_the_readme():
 # The reference is complete.
 
 
+def members(owner):
+    """The public names that a class has from tenantry, or that a module has made."""
+    owners = owner.__mro__ if inspect.isclass(owner) else (owner,)
+    ours = [each for each in owners if getattr(each, "__module__", owner.__name__).startswith("tenantry.")]
+    return sorted({name for each in ours for name in vars(each) if not name.startswith("_")})
+
+
 def rows(page):
     """The rows of a page's tables, by what stands in backquotes at their beginning."""
     lines = re.findall(r"^\| `(\w+)[^`|]*` \|(.*)\|$", (DOCS / "reference" / page).read_text(), re.MULTILINE)
@@ -298,6 +309,45 @@ FACE = sorted({name for name in vars(Tenantry) if not name.startswith("_")} | {"
 @pytest.mark.parametrize("name", FACE)
 def test_every_part_of_the_engine_is_in_the_reference(name):
     assert re.search(rf"^###? `tenants\.{name}\b", (DOCS / "reference" / "engine.md").read_text(), re.MULTILINE)
+
+
+def chapter(title):
+    """The text of a chapter of the page about typed queries."""
+    page = (DOCS / "reference" / "queries.md").read_text()
+    (text,) = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    return text
+
+
+BUILDER = {
+    "`Query`": (query.Query, query.select.Compound),
+    "What writes": (query.writes.Update, query.writes.Delete, query.writes.Insert, query.writes.Returned),
+    "`compiled`": (query.Compiled,),
+    "`raw(sql, *values)`": (query.Raw,),
+    "`across(tenants, query, among=None, batch=None)`": (Across,),
+}
+METHODS = [
+    (title, name)
+    for title, classes in BUILDER.items()
+    for name in sorted({name for each in classes for name in members(each)} - {"at_most", "pinned_name"})
+]
+
+
+@pytest.mark.parametrize(("title", "name"), METHODS)
+def test_every_method_of_the_builder_is_in_the_reference(title, name):
+    assert re.search(rf"`{name}[`(]", chapter(title))
+
+
+FUNCTIONS = [name for name in members(fn) if getattr(vars(fn)[name], "__module__", None) == fn.__name__]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_is_in_the_reference_with_its_type(name):
+    assert re.search(rf"^\|.*`{name}\([^|]*\|[^|]*\w[^|]*\|", chapter("`fn`"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", fields.__all__)
+def test_every_field_is_in_the_reference_with_its_type(name):
+    assert re.search(rf"^\|.*`{name}[`(][^|]*\|[^|]*\w[^|]*\|", chapter("`fields`"), re.MULTILINE)
 
 
 def test_every_column_of_tenantrys_tables_is_in_the_reference():
