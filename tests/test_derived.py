@@ -520,6 +520,10 @@ def test_a_write_is_compiled(tenants):
         return update.returning(Invoice.id, Invoice.note)
 
     with tenants.use("acme"):
+        for ask in (note.first, note.one, note.one_or_none, note.scalar):
+            with pytest.raises(InvalidQuery, match=r"note writes, and gives no rows: execute\(\) it, or .* returning"):
+                ask(Decimal(3), "dear")
+        assert [each.note for each in Invoice.select().order_by(Invoice.id)] == [None, None, "none"]
         assert note.execute(Decimal(3), "dear") == 2
         assert sorted(noted.execute(Decimal(3), text="more")) == [(1, "more"), (2, "more")]
         with pytest.raises(MultipleResultsFound):
@@ -542,7 +546,7 @@ def test_a_write_is_compiled(tenants):
         (lambda: with_shared(Invoice).distinct().update(), r"cannot have distinct\(\)"),
         (lambda: with_shared(Invoice).for_update().update(), r"cannot have for_update\(\)"),
         (
-            lambda: with_shared(Invoice).left_join(Plan, on=Invoice.plan == Plan.id).delete().execute(),
+            lambda: with_shared(Invoice).left_join(Plan, on=Invoice.plan == Plan.id).delete(),
             r"rows of Invoice are written by join\(\) alone, and Plan has a LEFT OUTER JOIN",
         ),
         (lambda: with_shared(Invoice).update().execute(), r"the update\(\) of Invoice sets no column"),

@@ -137,6 +137,11 @@ class Compiled(Generic[P, Row]):
         statement = build(**given)
         if not isinstance(statement, Runnable):
             raise InvalidQuery(f"{getattr(build, '__name__', build)} returned {statement!r}, and not a query")
+        if most is not None and not isinstance(statement, Results):
+            raise InvalidQuery(
+                f"{getattr(build, '__name__', build)} writes, and gives no rows: execute() it, or let it give back "
+                "what it has written, with returning()"
+            )
         plan = self._plans[key] = _Plan(statement, [*parameters], most)
         return plan
 

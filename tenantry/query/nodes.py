@@ -105,7 +105,7 @@ class WriteNode(Begun, peewee.Node):
 
     def _rows(self, ctx: Any, others: str) -> None:
         """Render which rows: the other tables, after the word *others*, and the conditions."""
-        tables, conditions = _joined(self.select._from_list[0], self.model)
+        tables, conditions = joined_to(self.select._from_list[0], self.model)
         if tables:
             with ctx.scope_source():
                 ctx.literal(others).sql(CommaNodeList(tables))
@@ -167,14 +167,16 @@ class InsertNode(WriteNode):
             ctx.literal(", " if number else " SET ").sql(name).literal(" = EXCLUDED.").sql(name)
 
 
-def _joined(source: Any, model: Any) -> tuple[list[Any], list[Any]]:
-    """Return the tables that are joined to *model*'s, and their conditions. PostgreSQL names the table that it writes
-    beside the others, and not in a join: so inner joins can be said, and outer ones cannot.
+def joined_to(source: Any, model: Any) -> tuple[list[Any], list[Any]]:
+    """Return the tables that are joined to *model*'s, and their conditions.
+
+    Raises:
+        InvalidQuery: one is outer-joined. PostgreSQL names the table that it writes beside the others, and in no join.
     """
     if not isinstance(source, peewee.Join):
         return [], []
     join: Any = source
-    tables, conditions = _joined(join.lhs, model)
+    tables, conditions = joined_to(join.lhs, model)
     if join.join_type not in (JOIN.INNER, JOIN.CROSS):
         raise InvalidQuery(
             f"rows of {model.__name__} are written by join() alone, and {join.rhs._model.__name__} has a "

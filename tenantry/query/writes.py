@@ -11,7 +11,7 @@ from tenantry.binding import BoundDatabase
 from tenantry.binding.pins import pin_here
 from tenantry.errors import InvalidQuery
 from tenantry.query.assignments import Assignments
-from tenantry.query.nodes import DeleteNode, InsertNode, UpdateNode, WriteNode, clause_of
+from tenantry.query.nodes import DeleteNode, InsertNode, UpdateNode, WriteNode, clause_of, joined_to
 from tenantry.query.rows import Entity, Shape, checked_model, proxy_of
 from tenantry.query.statement import Parametrized, Results, Runnable
 
@@ -64,6 +64,7 @@ class _InPlace(Write):
         if not query._shape.single:
             raise InvalidQuery(f"{verb}() comes before select(): its returning() says what it gives back")
         super().__init__(query, query._node.model)
+        joined_to(query._node._from_list[0], self._target)  # What cannot be written is said before columns are set.
         clause = clause_of(query._node)
         if clause is not None:
             raise InvalidQuery(

@@ -140,6 +140,8 @@ assert_type(
 assert_type(query.delete().execute(), int)
 writing = documents.update().set(Document.price, 3).set(Document.scan, b"x").set(Document.plan, Plan())
 assert_type(writing.set(Document.is_new, Document.price > 3).set(Document.keys, []).execute(), int)
+assert_type(documents.update().set(Document.price, Document.plan).set(Document.scan, b"").execute(), int)
+assert_type(query.update().set(Invoice.total, fn.coalesce(fn.sum(Invoice.total), 0)).execute(), int)
 assert_type(documents.update().set(Document.plan, 3).set(Document.price, None).execute(), int)
 assert_type(inner.delete().returning().execute(), list[Invoice])
 assert_type(query.where(Invoice.id == 3).delete().returning(Invoice.note).scalar(), str | None)
@@ -184,6 +186,8 @@ with_shared(Category).fill(Tree).set(Tree.id, Category.parent)  # type: ignore[m
 documents.update().set(Document.plan, Invoice())  # type: ignore[misc]
 documents.update().set(Document.scan, "x")  # type: ignore[misc]
 documents.update().set(Document.is_new, Document.price)  # type: ignore[misc]
+query.update().set(Invoice.total, fn.sum(Invoice.total))  # type: ignore[misc]
+documents.update().set(Document.plan, Document.price)  # type: ignore[misc]
 documents.update().set(Document.price, 1.5)  # type: ignore[misc]
 query.column(Document.data)  # type: ignore[arg-type]
 Found.data["a"]  # type: ignore[index]
