@@ -701,7 +701,7 @@ MUTANTS = (
     _mutant(
         "a stream gives rows after its block",
         "test_query.py",
-        Edit("query/statement.py", "        self._piece = no_more()\n"),
+        Edit("query/statement.py", "        self.piece = no_more()\n"),
     ),
     _mutant(
         "a stream over many tenants goes past one that fails",
@@ -879,6 +879,30 @@ MUTANTS = (
     _derived(
         "a fraction is rounded into a whole column",
         Edit("query/assignments.py", "in (Decimal, float) and value % 1:", "in ():"),
+    ),
+    _derived(
+        "rows that are there get the defaults of what is not set",
+        Edit("query/writes.py", "Conflict(self._conflicts, self._values)", "Conflict(self._conflicts, made._values)"),
+    ),
+    _mutant(
+        "a raw condition reaches beyond itself",
+        "test_query.py",
+        Edit("query/select.py", "isinstance(value, (peewee.SQL, peewee.NodeList))", "False"),
+    ),
+    _mutant(
+        "a query sees the tables of one in it",
+        "test_query.py",
+        Edit("query/rendering.py", "        self.asked, self.sources = {}, set()\n        yield", "        yield"),
+    ),
+    _mutant(
+        "a stream goes on after the row that failed",
+        "test_query.py",
+        Edit("query/statement.py", "        stream.piece = _always(error)\n", ""),
+    ),
+    _mutant(
+        "rows of another model are made as the first one's",
+        "test_query.py",
+        Edit("query/rows.py", "and mine.model is theirs.model", ""),
     ),
     _mutant(
         "a path is compared with a text",

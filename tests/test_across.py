@@ -12,7 +12,7 @@ from uuid import UUID
 import peewee
 import pytest
 from relay import Relay
-from shop import Customer, Invoice, Plan
+from shop import TENANTS, Customer, Invoice, Plan
 
 from tenantry import Derived, FixedCatalog, State, Tenant, TenantModel, across, fn, with_shared
 from tenantry.app.across import MOST_TENANTS, SHARE_OF_LOCKS, Across
@@ -368,6 +368,14 @@ def test_it_does_not_run_inside_a_tenant(server, make_engine, tenants, run):
         assert relay.messages == []
 
 
+def test_a_stream_that_failed_goes_on_failing(tenants):
+    made: Any = TOTALS.into(lambda number, total: 1 / (number - 1))
+    with across(tenants, made).stream(chunk=2) as rows:
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                list(rows)
+
+
 def test_a_stream_is_not_read_inside_a_tenant(tenants):
     with across(tenants, TOTALS).stream() as rows:
         next(rows)
@@ -677,6 +685,19 @@ def test_a_mean_of_real_numbers_keeps_its_digits(measures, batch):
     assert mean == pytest.approx(0.1, rel=1e-6)
     assert type(mean) is float
     assert (total, type(total)) == (3 * 2147483647, int)
+
+
+def test_a_mean_of_what_is_computed_of_real_numbers_keeps_its_digits(tenants):
+    class Weight(TenantModel):
+        real = peewee.FloatField()
+
+    for tenant in TENANTS:
+        with tenants.use(tenant):
+            Weight.create_table()
+            for real in (2**24, 1, 1):  # Their sum has a digit more than a real number.
+                Weight.create(real=real)
+    weights = with_shared(Weight).select(fn.avg(Weight.real + 0), fn.avg(fn.coalesce(Weight.real, 0)))
+    assert across(tenants, weights).combined() == [(5592406.0, 5592406.0)]
 
 
 @pytest.mark.parametrize("batch", BATCHES)

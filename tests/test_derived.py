@@ -509,6 +509,20 @@ def test_a_write_is_part_of_the_open_transaction(acme):
     assert Invoice.select().count() == 3
 
 
+def test_rows_that_are_there_keep_what_is_not_set(acme):
+    class Job(TenantModel):
+        id = IntegerField(primary_key=True)
+        note = TextField()
+        state = TextField(default="new")
+
+    Job.create_table()
+    Job.create(id=1, note="a", state="done")
+    insert = with_shared(Job).insert(Job).set(Job.id, Job.id).set(Job.note, "b")
+    assert insert.update_conflicts(Job.id).returning(Job.note, Job.state).one() == ("b", "done")
+    with_shared(Job).insert(Job).set(Job.id, Job.id + 1).set(Job.note, "c").update_conflicts(Job.id).execute()
+    assert with_shared(Job).where(Job.id == 2).select(Job.state).scalar() == "new"
+
+
 def test_a_write_is_compiled(tenants):
     @compiled
     def note(minimum: Decimal, text: str) -> Any:

@@ -286,6 +286,27 @@ def test_the_rows_of_two_queries_come_together(acme):
     assert plans.except_(plans.where(Plan.id == 1)).one() == (2, "pro")
 
 
+def test_raw_conditions_do_not_reach_beyond_themselves(acme):
+    either = peewee.SQL("true OR false")
+    for query in (
+        with_shared(Invoice).where(either, Invoice.id == -1),
+        with_shared(Invoice).where(either).where(Invoice.id == -1),
+        with_shared(Invoice).join(Plan, on=either).where(Invoice.id == -1),
+    ):
+        assert (query.count(), query.update().set(Invoice.note, "x").execute()) == (0, 0)
+
+
+def test_a_query_does_not_see_the_tables_of_one_in_it(acme):
+    inside = with_shared(Invoice).where(Invoice.plan.in_(with_shared(Plan).select(Plan.id)))
+    for query in (
+        inside.select(Plan.name),
+        inside.update().set(Invoice.note, Plan.name),
+        with_shared(Invoice).insert(Customer).set(Customer.name, "x").returning(Invoice.id),
+    ):
+        with pytest.raises(InvalidQuery, match="is a column of a table that the query does not join"):
+            query.execute()
+
+
 def test_two_queries_together_are_used_as_one_is(acme):
     ids = with_shared(Plan).select(Plan.id).union(with_shared(Invoice).select(Invoice.id + 1))
     assert (ids.count(), ids.limit(2).count(), ids.exists()) == (3, 2, True)
@@ -294,6 +315,16 @@ def test_two_queries_together_are_used_as_one_is(acme):
     assert plans.where(Plan.id.in_(ids.except_(with_shared(Invoice).select(Invoice.id)))).execute() == []
     assert [plan.name for plan in plans.where(Plan.id.in_(ids), fn.exists(ids))] == ["free", "pro"]
     assert plans.where(Plan.id == ids.order_by(-1).limit(1).offset(1).as_scalar()).one().name == "pro"
+
+
+def test_documents_of_two_tables_come_together(acme):
+    class Copy(Invoice):
+        class Meta:
+            alias = True
+
+    data = with_shared(Invoice).where(Invoice.id == 1).select(fn.coalesce(Invoice.data, {"a": 1}))
+    assert data.union(with_shared(Copy).where(Copy.id == 1).select(fn.coalesce(Copy.data, {"b": 2}))).count() == 2
+    assert with_shared(Invoice).select(Invoice.data).union_all(with_shared(Copy).select(Copy.data)).count() > 1
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -553,6 +584,21 @@ def test_nothing_is_left_open_by_a_stream_that_fails(tenants, sql, boom, where):
         assert tenants.database.execute_sql("SELECT count(*) FROM pg_cursors").fetchone() == (0,)
 
 
+def test_a_stream_that_failed_goes_on_failing(acme):
+    for note in "abcd":
+        Invoice.create(note=note)
+
+    def made(note: str | None) -> str:
+        if note == "a":
+            raise ZeroDivisionError
+        return note or ""
+
+    with with_shared(Invoice).order_by(Invoice.id).select(Invoice.note).into(made).stream(chunk=2) as rows:
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                list(rows)
+
+
 def test_a_stream_is_not_read_in_another_tenant(tenants):
     with tenants.use("acme"), with_shared(Invoice).select(Invoice.id).stream(chunk=1) as rows:
         next(rows)
@@ -808,6 +854,16 @@ def test_it_gives_one_row_or_none_and_one_value(tenants):
         assert (noted.scalar(1), noted.scalar(9)) == ("acme's", None)
         with pytest.raises(InvalidQuery, match=r"scalar\(\) gives the value of a column, and this query of Invoice"):
             with_shared(Invoice).compile().scalar()
+
+
+def test_a_parameter_that_may_be_none_has_its_type_all_the_same(tenants):
+    @compiled
+    def rated(rate: float | None) -> Any:
+        return with_shared(Invoice).limit(1).select(fn.value(rate))
+
+    with tenants.use("acme"):
+        assert (rated.scalar(1.5), rated.scalar(None)) == (1.5, None)
+        assert type(rated.scalar(1.5)) is float
 
 
 def test_annotations_for_the_checkers_alone_leave_it_whole(tenants):

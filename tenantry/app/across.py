@@ -19,7 +19,7 @@ from tenantry.naming import SchemaName, TenantId
 from tenantry.query import Statement
 from tenantry.query.combining import Carried, Combined
 from tenantry.query.rows import Row, Shape
-from tenantry.query.statement import check_chunk, no_more
+from tenantry.query.statement import check_chunk, failing_for_good, no_more
 from tenantry.query.union import Union, checked, shape_of
 
 Row_co = TypeVar("Row_co", covariant=True)
@@ -32,7 +32,7 @@ MOST_TENANTS = 50
 SHARE_OF_LOCKS = 16  # One statement takes a sixteenth of the table of locks at most: all sessions share it.
 _SAMPLE = 20  # Tenants whose tables are counted.
 
-_MISSING = ("42P01", "42703")  # undefined_table, undefined_column
+_MISSING = ("42P01", "42703", "3F000")  # undefined_table, undefined_column, invalid_schema_name
 _GROUPING = "42803"  # grouping_error
 # A statement locks each table that it reads, with its partitions, and the indexes of each.
 _LOCKS = """
@@ -291,12 +291,12 @@ class _Stream(Iterator[Any]):
         self._owner = Owner()
         self._batch: list[Tenant] = []
         self._cursor: Any = None
-        self._piece: Iterator[Any] = iter(())
+        self.piece: Iterator[Any] = iter(())
 
     def __next__(self) -> Any:
         refuse_in_tenant()  # At each row, for others' come next.
         while True:
-            for row in self._piece:
+            for row in self.piece:
                 return row
             if self._cursor is None:
                 self._begin()
@@ -304,7 +304,7 @@ class _Stream(Iterator[Any]):
 
     def end(self) -> None:
         """Give no more rows."""
-        self._piece = no_more()
+        self.piece = no_more()
         self.close()
 
     def close(self) -> None:
@@ -333,9 +333,10 @@ class _Stream(Iterator[Any]):
     def _fetch(self) -> None:
         if self._cursor is None:
             return
-        with _to_peewee:
-            rows = self._cursor.fetchmany(self._chunk)
-        self._piece = iter(self._run.attributed(self._batch, rows, self._union.shape))
+        with failing_for_good(self):
+            with _to_peewee:
+                rows = self._cursor.fetchmany(self._chunk)
+            self.piece = iter(self._run.attributed(self._batch, rows, self._union.shape))
         if len(rows) < self._chunk:
             self.close()
 

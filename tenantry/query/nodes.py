@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import peewee
@@ -12,6 +13,7 @@ from peewee import JOIN, CommaNodeList, Entity
 from tenantry.binding.pins import admit, pin_here
 from tenantry.context import Pin
 from tenantry.errors import InvalidQuery
+from tenantry.query.rendering import Qualified
 
 # What a SELECT may have beside its tables and their conditions, and the method that gives it.
 _CLAUSES = {
@@ -55,6 +57,10 @@ class Begun:
         if pin is not None:
             admit(self, pin)
 
+    def apart(self, ctx: Any) -> AbstractContextManager[Any]:
+        """Return a block in which its tables are its own. In a query of plain peewee they are all one's."""
+        return ctx.one_query() if isinstance(ctx, Qualified) else nullcontext()
+
 
 class SelectNode(Begun, peewee.Select):
     """A SELECT."""
@@ -65,7 +71,8 @@ class SelectNode(Begun, peewee.Select):
 
     def __sql__(self, ctx: Any) -> Any:
         self.admit(ctx)
-        return super().__sql__(ctx)  # type: ignore[no-untyped-call]
+        with self.apart(ctx):
+            return super().__sql__(ctx)  # type: ignore[no-untyped-call]
 
 
 class CompoundNode(Begun, peewee.CompoundSelectQuery):  # type: ignore[misc]  # peewee's stubs
@@ -88,7 +95,7 @@ class WriteNode(Begun, peewee.Node):
 
     def __sql__(self, ctx: Any) -> Any:
         self.admit(ctx)
-        with ctx.scope_normal(converter=None, parentheses=False, subquery=True):
+        with self.apart(ctx), ctx.scope_normal(converter=None, parentheses=False, subquery=True):
             self.write(ctx)
             if self.returning:
                 with ctx.scope_source(in_projection=True):
@@ -137,14 +144,37 @@ class DeleteNode(WriteNode):
         self._rows(ctx, " USING ")
 
 
+class Conflict:
+    """What becomes of rows that are there already, by the unique *key*: the other columns of *values* are updated.
+
+    Without a key they are left as they are.
+    """
+
+    def __init__(self, key: Sequence[Any], values: Mapping[str, tuple[Any, Any]]) -> None:
+        self.key = {column.name for column in key}
+        self.columns = [column for column, _ in values.values()]
+
+    def write(self, ctx: Any) -> None:
+        """Render it."""
+        if not self.key:
+            ctx.literal(" ON CONFLICT DO NOTHING")
+            return
+        names = [Entity(column.column_name) for column in self.columns if column.name in self.key]
+        ctx.literal(" ON CONFLICT (").sql(CommaNodeList(names)).literal(") DO UPDATE")
+        others = [column for column in self.columns if column.name not in self.key]
+        for number, column in enumerate(others):
+            name = Entity(column.column_name)
+            ctx.literal(", " if number else " SET ").sql(name).literal(" = EXCLUDED.").sql(name)
+
+
 class InsertNode(WriteNode):
     """INSERT ... SELECT."""
 
     def __init__(
-        self, *args: Any, values: Mapping[str, tuple[Any, Any]], conflicts: Sequence[Any] | None, **options: Any
+        self, *args: Any, values: Mapping[str, tuple[Any, Any]], conflict: Conflict | None, **options: Any
     ) -> None:
         super().__init__(*args, **options)
-        self.values, self.conflicts = values, conflicts
+        self.values, self.conflict = values, conflict
 
     def write(self, ctx: Any) -> None:
         self._table(ctx, "INSERT INTO ")
@@ -152,19 +182,8 @@ class InsertNode(WriteNode):
         ctx.literal(") ")
         with ctx(subquery=False):
             ctx.sql(self.select.columns(*(value for _, value in self.values.values())))
-        if self.conflicts is not None:
-            self._write_conflicts(ctx, {column.name for column in self.conflicts})
-
-    def _write_conflicts(self, ctx: Any, key: set[str]) -> None:
-        if not key:
-            ctx.literal(" ON CONFLICT DO NOTHING")
-            return
-        columns = [Entity(column.column_name) for column, _ in self.values.values() if column.name in key]
-        ctx.literal(" ON CONFLICT (").sql(CommaNodeList(columns)).literal(") DO UPDATE")
-        others = [column for column, _ in self.values.values() if column.name not in key]
-        for number, column in enumerate(others):
-            name = Entity(column.column_name)
-            ctx.literal(", " if number else " SET ").sql(name).literal(" = EXCLUDED.").sql(name)
+        if self.conflict is not None:
+            self.conflict.write(ctx)
 
 
 def joined_to(source: Any, model: Any) -> tuple[list[Any], list[Any]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count, pairwise
-from typing import Any, NamedTuple
+from types import NoneType
+from typing import Any, NamedTuple, get_args
 
 import peewee
 from peewee import SCOPE_SOURCE, SCOPE_VALUES, JSONPath, Node, Table
@@ -49,7 +51,9 @@ class Parameter(Node):
 
     def __init__(self, name: str, annotation: Any = None) -> None:
         self.name = name
-        self.kind = annotation  # The type that is declared for it, if one is.
+        kinds = [each for each in get_args(annotation) if each is not NoneType]
+        # The type that is declared for it, if one is; a value that is None has a plan of its own.
+        self.kind = kinds[0] if len(kinds) == 1 and NoneType in get_args(annotation) else annotation
 
     def __sql__(self, ctx: Any) -> Any:
         ctx._values.append(Slot(self.name, self._converter(ctx)))
@@ -153,14 +157,27 @@ class Text(NamedTuple):
 class Qualified(Rendering):
     """The rendering of a query in which every table says its schema."""
 
-    __slots__ = ("asked", "derived", "places", "sources")
+    __slots__ = ("asked", "derived", "places", "sources", "tables")
 
     def __init__(self, options: Any, pin: Pin | None = None, derived: DerivedTables | None = None) -> None:
         super().__init__(options, pin)
         self.derived = derived
         self.places = 0  # How often it says the schema of whoever runs it.
-        self.asked: dict[Any, str] = {}  # Tables whose columns the query names, each with one of them.
+        # Of the query that is being rendered, and not of those in it and around it:
+        self.asked: dict[Any, str] = {}  # Tables whose columns it names, each with one of them.
         self.sources: set[Any] = set()
+        self.tables: set[Any] = set()  # Of the whole statement.
+
+    @contextmanager
+    def one_query(self) -> Iterator[None]:
+        """Render one query: what it has no table for is asked of the one around it, which does not see its tables."""
+        asked, sources = self.asked, self.sources
+        self.asked, self.sources = {}, set()
+        yield
+        for table, column in self.asked.items():
+            if table not in self.sources:
+                asked.setdefault(table, column)
+        self.asked, self.sources = asked, sources
 
     def sql(self, obj: Any) -> Any:
         if isinstance(obj, type) and issubclass(obj, peewee.Model):  # In a query of plain peewee.
@@ -187,6 +204,7 @@ class Qualified(Rendering):
     def _source(self, source: Any, table: Any) -> Any:
         """Write the name of *table*, and what it is called in the query, which *source* says."""
         self.sources.add(table)
+        self.tables.add(table)
         if type(table) is DerivedTable:
             self.derived = self.derived or DerivedTables(type(self), self.pin)
             self._sql.append(_name(self.derived.name_of(table.definition)))
@@ -363,7 +381,7 @@ def _rendered(query: Any, context: Qualified) -> Text:
             raise InvalidQuery(
                 f"{name}.{column} is a column of a table that the query does not join: join {name} first"
             )
-    return Text(sql, values, next((name for table in context.sources if (name := of_tenants(table._model))), None))
+    return Text(sql, values, next((name for table in context.tables if (name := of_tenants(table._model))), None))
 
 
 def of_tenants(model: Any) -> str | None:

@@ -246,11 +246,19 @@ def _common(mine: Any, theirs: Any) -> Any:
         both = isinstance(mine, Entity) and isinstance(theirs, Entity) and mine.model is theirs.model
         return mine if both else None
     own, other = converter(mine), converter(theirs)
-    if own == other:
+    if own == other or _is_same(getattr(own, "__self__", None), getattr(other, "__self__", None)):
         return mine
     if not (is_whole(mine) and is_whole(theirs)):
         return None
     return mine if own else bare(theirs).alias(name_of(mine))  # What is numeric in one is so in both.
+
+
+def _is_same(mine: Any, theirs: Any) -> bool:
+    """Say whether two fields make values in the same way: those of one class of peewee's do, and documents that are read
+    by one function. What an application's own depend on is not known.
+    """
+    own = isinstance(mine, peewee.Field) and type(mine).__module__ in ("peewee", "playhouse.postgres_ext")
+    return own and type(mine) is type(theirs) and getattr(mine, "_loads", None) is getattr(theirs, "_loads", None)
 
 
 def _as_they_are(rows: list[Row]) -> list[Row]:

@@ -259,7 +259,7 @@ class Query(Selection):
             raise InvalidQuery(
                 f"the join of {checked_model(model).__name__} needs a condition, and has {on!r}: on=A.b == B.id"
             )
-        _condition(f"the join of {checked_model(model).__name__}", on)
+        on = _condition(f"the join of {checked_model(model).__name__}", on)
         if model._meta.table in _tables(self._node._from_list[0]):
             raise InvalidQuery(
                 f"{model.__name__} is in the query already: to join its table once more, make an alias of it, a "
@@ -298,7 +298,8 @@ def _condition(method: str, value: Any) -> Any:
         raise InvalidQuery(
             f"{method} takes conditions, and was given a query: say fn.exists(query), or column.in_(query)"
         )
-    return value
+    # peewee puts others in parentheses, and joins these as they are: an OR in them would reach beyond them.
+    return peewee.EnclosedNodeList([value]) if isinstance(value, (peewee.SQL, peewee.NodeList)) else value
 
 
 def _nodes(method: str, values: Any) -> Any:

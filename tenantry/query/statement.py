@@ -13,7 +13,7 @@ from tenantry.binding.pins import admit_here
 from tenantry.binding.proxy import BoundDatabase
 from tenantry.context import Pin
 from tenantry.databases import SchemaDatabase
-from tenantry.errors import InvalidQuery, MultipleResultsFound, NoResultFound, NothingBound
+from tenantry.errors import InvalidQuery, MultipleResultsFound, NoResultFound, NothingBound, TransactionElsewhere
 from tenantry.query.rendering import HERE, Text, render
 from tenantry.query.rows import Row, Shape
 
@@ -189,34 +189,52 @@ class _Rows(Iterator[Any]):
     def __init__(self, cursor: Any, chunk: int, make: Callable[[list[Row]], list[Any]], pin: Pin, name: str) -> None:
         self._cursor, self._chunk, self._make = cursor, chunk, make
         self._pin, self.pinned_name = pin, name
-        self._piece: Iterator[Any] = iter(())
+        self.piece: Iterator[Any] = iter(())
         self._ended = False
 
     def __next__(self) -> Any:
         admit_here(self)  # At each row: what has been fetched already is a tenant's as well.
-        for row in self._piece:
+        for row in self.piece:
             return row
         if not self._ended:
-            with _to_peewee:
-                rows = self._cursor.fetchmany(self._chunk)
-            self._piece, self._ended = iter(self._make(rows)), len(rows) < self._chunk
-            for row in self._piece:
+            with failing_for_good(self):
+                with _to_peewee:
+                    rows = self._cursor.fetchmany(self._chunk)
+                self.piece, self._ended = iter(self._make(rows)), len(rows) < self._chunk
+            for row in self.piece:
                 return row
         raise StopIteration
 
     def end(self) -> None:
         """Give no more rows."""
-        self._piece = no_more()
+        self.piece = no_more()
         self._cursor.close()
 
 
 def no_more() -> Iterator[Any]:
-    """Return what a stream gives after its block: an error, however often it is asked."""
+    """Return what a stream gives after its block."""
+    return _always(
+        InvalidQuery("a stream ends with its block, and so do the rows that have come already: read them inside")
+    )
 
-    def refuse() -> NoReturn:
-        raise InvalidQuery("a stream ends with its block, and so do the rows that have come already: read them inside")
 
-    return iter(refuse, None)
+@contextmanager
+def failing_for_good(stream: Any) -> Iterator[None]:
+    """Let *stream* go on failing as this block does: who went on would miss rows that came with the one that fails."""
+    try:
+        yield
+    except TransactionElsewhere:  # Nothing was read: it goes on where it was begun.
+        raise
+    except Exception as error:
+        stream.piece = _always(error)
+        raise
+
+
+def _always(error: Exception) -> Iterator[Any]:
+    def fail() -> NoReturn:
+        raise error
+
+    return iter(fail, None)
 
 
 def only(found: list[Value], node: Any) -> Value:

@@ -11,7 +11,7 @@ from tenantry.binding import BoundDatabase
 from tenantry.binding.pins import pin_here
 from tenantry.errors import InvalidQuery
 from tenantry.query.assignments import Assignments
-from tenantry.query.nodes import DeleteNode, InsertNode, UpdateNode, WriteNode, clause_of, joined_to
+from tenantry.query.nodes import Conflict, DeleteNode, InsertNode, UpdateNode, WriteNode, clause_of, joined_to
 from tenantry.query.rows import Entity, Shape, checked_model, proxy_of
 from tenantry.query.statement import Parametrized, Results, Runnable
 
@@ -131,8 +131,8 @@ class Insert(Write, Assignments):
             raise InvalidQuery(
                 f"the insert() of {self._target.__name__} sets no column: insert(...).set(column, value)"
             )
-        node, conflicts = self._query._node, self._conflicts
-        return InsertNode(node, self._target, self._pin, returning, values=made._values, conflicts=conflicts)
+        conflict = None if self._conflicts is None else Conflict(self._conflicts, self._values)
+        return InsertNode(self._query._node, self._target, self._pin, returning, values=made._values, conflict=conflict)
 
 
 class Returned(Parametrized, Results[Any]):
