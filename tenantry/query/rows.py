@@ -254,7 +254,7 @@ def _common(mine: Any, theirs: Any) -> Any:
 
 
 def _is_same(mine: Any, theirs: Any) -> bool:
-    """Say whether two fields make values in the same way: those of one class of peewee's do, and documents that are read
+    """Say whether two fields make values in one way: those of one class of peewee's do, and documents that are read
     by one function. What an application's own depend on is not known.
     """
     own = isinstance(mine, peewee.Field) and type(mine).__module__ in ("peewee", "playhouse.postgres_ext")
