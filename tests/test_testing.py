@@ -447,8 +447,8 @@ def test_the_builders_queries_reached_the_server_too(tenants):
         'EXPLAIN UPDATE "t_globex"."invoice" AS "t1" SET',
         'EXPLAIN INSERT INTO "t_globex"."invoice" AS "t1" (',
         'EXPLAIN DELETE FROM "t_globex"."invoice" AS "t1"',
-        'DELETE FROM "t_globex"."invoice" AS "t1" WHERE false RETURNING 1',
-        'DELETE FROM "public"."plan" AS "t1" WHERE false RETURNING 1',
+        'DELETE FROM "t_globex"."invoice" AS "t1" WHERE (false) RETURNING 1',
+        'DELETE FROM "public"."plan" AS "t1" WHERE (false) RETURNING 1',
     ],
 )
 def test_derived_tables_writes_and_sql_by_hand_reached_it(tenants, part):
