@@ -701,7 +701,11 @@ MUTANTS = (
     _mutant(
         "a stream gives rows after its block",
         "test_query.py",
-        Edit("query/statement.py", "        self.piece = no_more()\n"),
+        Edit(
+            "query/statement.py",
+            "        self._piece = _always(\n            InvalidQuery(",
+            "        str(\n            InvalidQuery(",
+        ),
     ),
     _mutant(
         "a stream over many tenants goes past one that fails",
@@ -863,8 +867,8 @@ MUTANTS = (
         "test_query.py",
         Edit(
             "query/compiled.py",
-            "if value is None or (not value and isinstance(value, SEVERAL)):\n                return",
-            "if not value and isinstance(value, SEVERAL):\n                return",
+            "return value is None or (not value and isinstance(value, SEVERAL))",
+            "return not value and isinstance(value, SEVERAL)",
         ),
     ),
     _mutant(
@@ -897,7 +901,7 @@ MUTANTS = (
     _mutant(
         "a stream goes on after the row that failed",
         "test_query.py",
-        Edit("query/statement.py", "        stream.piece = _always(error)\n", ""),
+        Edit("query/statement.py", "            self._piece = _always(error)\n", ""),
     ),
     _mutant(
         "rows of another model are made as the first one's",

@@ -19,7 +19,7 @@ from tenantry.naming import SchemaName, TenantId
 from tenantry.query import Statement
 from tenantry.query.combining import Carried, Combined
 from tenantry.query.rows import Row, Shape
-from tenantry.query.statement import check_chunk, failing_for_good, no_more
+from tenantry.query.statement import Stream, check_chunk
 from tenantry.query.union import Union, checked, shape_of
 
 Row_co = TypeVar("Row_co", covariant=True)
@@ -282,30 +282,25 @@ class _Run:
         return None
 
 
-class _Stream(Iterator[Any]):
+class _Stream(Stream):
     """The rows of a stream, batch after batch."""
 
     def __init__(self, run: _Run, union: Union[Any], chunk: int) -> None:
-        self._run, self._union, self._chunk, self._marks = run, union, chunk, union.text.marks()
+        super().__init__(chunk)
+        self._run, self._union, self._marks = run, union, union.text.marks()
         self._batches = iter(run.batches())
         self._owner = Owner()
         self._batch: list[Tenant] = []
         self._cursor: Any = None
-        self.piece: Iterator[Any] = iter(())
 
     def __next__(self) -> Any:
         refuse_in_tenant()  # At each row, for others' come next.
         while True:
-            for row in self.piece:
+            for row in self._piece:
                 return row
             if self._cursor is None:
                 self._begin()
             self._fetch()
-
-    def end(self) -> None:
-        """Give no more rows."""
-        self.piece = no_more()
-        self.close()
 
     def close(self) -> None:
         """Close the cursor that is open."""
@@ -331,14 +326,11 @@ class _Stream(Iterator[Any]):
         return batch, self._run.database.open_cursor(sql, values, marks=self._marks)
 
     def _fetch(self) -> None:
-        if self._cursor is None:
-            return
-        with failing_for_good(self):
-            with _to_peewee:
-                rows = self._cursor.fetchmany(self._chunk)
-            self.piece = iter(self._run.attributed(self._batch, rows, self._union.shape))
-        if len(rows) < self._chunk:
+        if self._cursor is not None and self._take(self._cursor, self._attributed):
             self.close()
+
+    def _attributed(self, rows: list[Row]) -> list[Any]:
+        return self._run.attributed(self._batch, rows, self._union.shape)
 
 
 def refuse_in_tenant() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import peewee
 
 from tenantry.errors import InvalidQuery
-from tenantry.query.rendering import WHOLE, Parameter
+from tenantry.query.rendering import WHOLE, Converted, Parameter
 from tenantry.query.rows import inner
 from tenantry.query.sources import ColumnOfDerived, Step
 from tenantry.query.statement import Parametrized
@@ -69,7 +69,7 @@ def _table_of(column: Any) -> Any:
 def _adapted(column: Any, value: Any) -> Any:
     convert = _converter(column, inner(column))
     if isinstance(value, Parameter):
-        return Assigned(value, convert)
+        return Converted(value, convert)
     if isinstance(value, peewee.Node) and not isinstance(value, peewee.Model):
         return value
     return peewee.Value(value, converter=convert, unpack=False)
@@ -88,14 +88,3 @@ def _converter(column: Any, field: Any) -> Any:
         return field.db_value(value)
 
     return whole
-
-
-class Assigned(peewee.Node):
-    """A parameter of a compiled query that is written to a column, and converted as its values are."""
-
-    def __init__(self, parameter: Parameter, convert: Any) -> None:
-        self.parameter, self.convert = parameter, convert
-
-    def __sql__(self, ctx: Any) -> Any:
-        with ctx(converter=self.convert):
-            return ctx.sql(self.parameter)

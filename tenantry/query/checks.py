@@ -13,8 +13,8 @@ from tenantry.errors import InvalidQuery
 
 SEVERAL = (list, tuple, set, frozenset, range)  # What may stand for the values of an IN.
 AMONG = frozenset({peewee.OP.IN, peewee.OP.NOT_IN})
+ARITHMETIC = frozenset({peewee.OP.ADD, peewee.OP.SUB, peewee.OP.MUL, peewee.OP.DIV})
 
-_COMPUTED = frozenset({peewee.OP.ADD, peewee.OP.SUB, peewee.OP.MUL, peewee.OP.DIV})
 _STORED_AS_NUMBERS = (peewee.TimestampField, peewee.IPField)  # And are read as moments and texts.
 
 # Schemas of the server itself, in which nothing is anybody's.
@@ -60,7 +60,7 @@ def check_of(kind: Any) -> Callable[[Any], None] | None:
 
 
 def _check_expression(node: Any) -> None:
-    if node.op in _COMPUTED:
+    if node.op in ARITHMETIC:
         for side in (node.lhs, node.rhs):
             _check_computed(side)
     elif node.op in AMONG:

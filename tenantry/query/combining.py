@@ -231,7 +231,7 @@ def _like(node: Any, name: str, *arguments: Any) -> Any:
 def _exact(node: Any) -> Any:
     """Return *node* as what its mean is computed in: a sum of real numbers would lose what their mean keeps."""
     node = bare(node)
-    fields = [inner(node), *map(inner, _operands(node))]
+    fields = [*map(inner, _within(node))]
     is_real = any(isinstance(each, peewee.FloatField) and not isinstance(each, peewee.DoubleField) for each in fields)
     return peewee.Cast(node, "double precision") if is_real and _called(node) != "CAST" else node
 
@@ -245,22 +245,12 @@ def _is_among(node: Any, parts: list[_Part]) -> bool:
     return any(bare(part.node) is bare(node) for part in parts)
 
 
-def _operands(value: Any) -> Iterator[Any]:
-    """Yield the columns in an expression."""
-    if isinstance(value, list | tuple):
-        for each in value:
-            yield from _operands(each)
-    elif isinstance(value, (peewee.Field, ColumnOfDerived)):
-        yield value
-    elif isinstance(value, peewee.Node) and not isinstance(value, _WHOLE):
-        yield from _operands(list(vars(value).values()))
-
-
 def _within(value: Any) -> Iterator[Any]:
-    """Yield the nodes of an expression; not those of a query in it, which is each tenant's own."""
+    """Yield the nodes of an expression; of a query in it not its own, which is each tenant's."""
     if isinstance(value, list | tuple):
         for each in value:
             yield from _within(each)
-    elif isinstance(value, peewee.Node) and not isinstance(value, _WHOLE):
+    elif isinstance(value, peewee.Node):
         yield value
-        yield from _within(list(vars(value).values()))
+        if not isinstance(value, _WHOLE):
+            yield from _within(list(vars(value).values()))

@@ -104,16 +104,14 @@ class Compiled(Generic[P, Row]):
         """Return the plan of a run, and the values that it is given."""
         given = self._given(args, kwargs)
         for value in given:
-            if value is None or (not value and isinstance(value, SEVERAL)):
+            if _has_other_sql(value):
                 return self._special(most, given), given
         return self._plans.get(most) or self._compile(most, most, {}), given
 
     def _special(self, most: int | None, given: tuple[Any, ...]) -> _Plan:
         """Return the plan of a run with values that are None or empty, which other SQL is for."""
         fixed = {
-            name: value
-            for name, value in zip(self._signature.parameters, given, strict=True)
-            if value is None or (not value and isinstance(value, SEVERAL))
+            name: value for name, value in zip(self._signature.parameters, given, strict=True) if _has_other_sql(value)
         }
         key = (most, *((name, value is None) for name, value in fixed.items()))
         return self._plans.get(key) or self._compile(key, most, fixed)
@@ -130,17 +128,18 @@ class Compiled(Generic[P, Row]):
         if any(each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in parameters.values()):
             raise InvalidQuery(f"the parameters of a compiled query have names: {self._signature} has not")
         build: Any = self._build
+        named = getattr(build, "__name__", build)
         given = {
             name: fixed[name] if name in fixed else Parameter(name, each.annotation)
             for name, each in parameters.items()
         }
         statement = build(**given)
         if not isinstance(statement, Runnable):
-            raise InvalidQuery(f"{getattr(build, '__name__', build)} returned {statement!r}, and not a query")
+            raise InvalidQuery(f"{named} returned {statement!r}, and not a query")
         if most is not None and not isinstance(statement, Results):
             raise InvalidQuery(
-                f"{getattr(build, '__name__', build)} writes, and gives no rows: execute() it, or let it give back "
-                "what it has written, with returning()"
+                f"{named} writes, and gives no rows: execute() it, or let it give back what it has written, with "
+                "returning()"
             )
         plan = self._plans[key] = _Plan(statement, [*parameters], most)
         return plan
@@ -161,6 +160,11 @@ def _evaluated(annotation: Any, names: dict[str, Any]) -> Any:
         return eval(annotation, names)
     except Exception:  # A type that is imported, or can be subscripted, for the checkers alone.
         return annotation
+
+
+def _has_other_sql(value: Any) -> bool:
+    """Say whether *value* is None or an empty list, which are not written as other values are."""
+    return value is None or (not value and isinstance(value, SEVERAL))
 
 
 def _key(value: Any) -> Any:

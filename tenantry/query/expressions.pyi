@@ -24,9 +24,8 @@ TagM = TypeVar("TagM")
 Owner = TypeVar("Owner")
 Owner_co = TypeVar("Owner_co", covariant=True)
 Owner2 = TypeVar("Owner2")
-Owner3 = TypeVar("Owner3")
-_Owner3 = TypeVar("_Owner3", default=Never)
-_Owner4 = TypeVar("_Owner4", default=Never)
+Owner3 = TypeVar("Owner3", default=Never)
+Owner4 = TypeVar("Owner4", default=Never)
 Value = TypeVar("Value")
 Req = TypeVar("Req")
 All = TypeVar("All")
@@ -520,23 +519,23 @@ class Aggregate(Fixed[Owner_co, Value_co]):
     def order_by(
         self,
         first: Operand[Owner2] | Decoy,
-        second: Operand[_Owner3] | Decoy = ...,
-        third: Operand[_Owner4] | Decoy = ...,
+        second: Operand[Owner3] | Decoy = ...,
+        third: Operand[Owner4] | Decoy = ...,
         /,
         *more: Operand[object],
-    ) -> Aggregate[Owner_co | Owner2 | _Owner3 | _Owner4, Value_co]: ...
+    ) -> Aggregate[Owner_co | Owner2 | Owner3 | Owner4, Value_co]: ...
     @overload
     def over(self) -> Fixed[Owner_co, Value_co]: ...
     @overload
     def over(
         self,
         *,
-        partition_by: Sequence[Operand[_Owner3] | Decoy] = (),
-        order_by: Sequence[Operand[_Owner4] | Decoy] = (),
+        partition_by: Sequence[Operand[Owner3] | Decoy] = (),
+        order_by: Sequence[Operand[Owner4] | Decoy] = (),
         start: Bound | None = None,
         end: Bound | None = None,
         frame_type: Frame | None = None,
-    ) -> Fixed[Owner_co | _Owner3 | _Owner4, Value_co]: ...
+    ) -> Fixed[Owner_co | Owner3 | Owner4, Value_co]: ...
     @overload
     def over(
         self,
@@ -563,23 +562,23 @@ class Collected(Valued[Owner, list[Any] | None], Owned[Owner], Generic[Owner, Va
     def order_by(
         self,
         first: Operand[Owner2] | Decoy,
-        second: Operand[_Owner3] | Decoy = ...,
-        third: Operand[_Owner4] | Decoy = ...,
+        second: Operand[Owner3] | Decoy = ...,
+        third: Operand[Owner4] | Decoy = ...,
         /,
         *more: Operand[object],
-    ) -> Collected[Owner | Owner2 | _Owner3 | _Owner4, Value]: ...
+    ) -> Collected[Owner | Owner2 | Owner3 | Owner4, Value]: ...
     @overload
     def over(self) -> Collected[Owner, Value]: ...
     @overload
     def over(
         self,
         *,
-        partition_by: Sequence[Operand[_Owner3] | Decoy] = (),
-        order_by: Sequence[Operand[_Owner4] | Decoy] = (),
+        partition_by: Sequence[Operand[Owner3] | Decoy] = (),
+        order_by: Sequence[Operand[Owner4] | Decoy] = (),
         start: Bound | None = None,
         end: Bound | None = None,
         frame_type: Frame | None = None,
-    ) -> Collected[Owner | _Owner3 | _Owner4, Value]: ...
+    ) -> Collected[Owner | Owner3 | Owner4, Value]: ...
     @overload
     def over(
         self,
@@ -716,6 +715,8 @@ Derivable: TypeAlias = (
     | Decoy
 )
 """What can be a column of a derived table: all that can be selected, but for whole rows."""
+Opaque: TypeAlias = Untyped[All | Tag[_NobodyA]] | Untyped[All | Tag[_NobodyB]]
+"""What can be one too, whose values are of no one type."""
 Needed: TypeAlias = Operand[All | Tag[_NobodyA]] | Operand[All | Tag[_NobodyB]] | Decoy
 """What needs no other tables than a query's."""
 Holding: TypeAlias = Valued[All | Tag[_NobodyA], bool | None] | Valued[All | Tag[_NobodyB], bool | None] | Decoy

@@ -51,9 +51,10 @@ class Parameter(Node):
 
     def __init__(self, name: str, annotation: Any = None) -> None:
         self.name = name
-        kinds = [each for each in get_args(annotation) if each is not NoneType]
         # The type that is declared for it, if one is; a value that is None has a plan of its own.
-        self.kind = kinds[0] if len(kinds) == 1 and NoneType in get_args(annotation) else annotation
+        kinds = get_args(annotation)
+        others = [each for each in kinds if each is not NoneType]
+        self.kind = others[0] if NoneType in kinds and len(others) == 1 else annotation
 
     def __sql__(self, ctx: Any) -> Any:
         ctx._values.append(Slot(self.name, self._converter(ctx)))
@@ -106,7 +107,7 @@ class ListParameter(Parameter):
 class Converted(Parameter):
     """A parameter whose value *convert* makes what the driver takes, and not what stands beside it."""
 
-    def __init__(self, parameter: Parameter, convert: Callable[[Any], Any]) -> None:
+    def __init__(self, parameter: Parameter, convert: Callable[[Any], Any] | None) -> None:
         super().__init__(parameter.name, parameter.kind)
         self._convert = convert
 

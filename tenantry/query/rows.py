@@ -12,6 +12,7 @@ from tenantry.binding import BoundDatabase
 from tenantry.binding.instances import is_made_of_fields
 from tenantry.context import Pin
 from tenantry.errors import InvalidQuery
+from tenantry.query.checks import ARITHMETIC
 from tenantry.query.rendering import WHOLE, Parameter
 from tenantry.query.sources import ColumnOfDerived, Derived
 
@@ -40,7 +41,6 @@ _NATIVE = frozenset(
     }
 )
 
-_ARITHMETIC = frozenset({peewee.OP.ADD, peewee.OP.SUB, peewee.OP.MUL, peewee.OP.DIV})
 _BEYOND_BIGINT = 2**63
 
 
@@ -78,7 +78,7 @@ def is_whole(node: Any) -> bool:
     node = inner(node)
     if isinstance(node, peewee.Expression):
         has_fraction = node.op == peewee.OP.DIV and (may_be_numeric(node.lhs) or may_be_numeric(node.rhs))
-        return node.op in _ARITHMETIC and not has_fraction and is_whole(node.lhs) and is_whole(node.rhs)
+        return node.op in ARITHMETIC and not has_fraction and is_whole(node.lhs) and is_whole(node.rhs)
     if isinstance(node, peewee.ForeignKeyField):
         return is_whole(node.rel_field)
     if isinstance(node, (peewee.Function, peewee.Case)):

@@ -14,12 +14,10 @@ from tenantry.query.expressions import (
     Fixed,
     Holding,
     Needed,
+    Opaque,
     Reference,
     Selected,
     Tag,
-    Untyped,
-    _NobodyA,
-    _NobodyB,
 )
 from tenantry.query.sources import Derived, Taken
 from tenantry.query.statement import Statement
@@ -224,7 +222,7 @@ class Query(Selection[Row_co], Generic[Req, All, Row_co]):
     @overload
     def select(self, *columns: Selected[Req, All, object]) -> Query[Req, All, tuple[Any, ...]]: ...
     @overload
-    def column(self, column: Untyped[All | Tag[_NobodyA]] | Untyped[All | Tag[_NobodyB]]) -> _TakenUntyped: ...
+    def column(self, column: Opaque[All]) -> _TakenUntyped: ...
     @overload
     def column(self, column: Derivable[Req, All, Value]) -> Taken[Value]: ...
     def into(self: Query[Req, All, tuple[*Ts]], make: Callable[[*Ts], Made]) -> Query[Req, All, Made]: ...

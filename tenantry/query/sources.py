@@ -99,9 +99,10 @@ class Definition:
         """Give the queries whose rows it has: the one of its columns, and the one of its `step()` if it has that."""
         nodes = [each.node for each in self.taken.values()]
         step: Callable[[], Any] | None = getattr(self.owner, "step", None)
-        yield self.query._node.columns(*(nodes if step is None else map(_unlimited, nodes)))
         if step is None:
+            yield self.query._node.columns(*nodes)
             return
+        yield self.query._node.columns(*map(_unlimited, nodes))
         made = step()
         if not isinstance(made, Step):
             raise InvalidQuery(

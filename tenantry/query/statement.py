@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import GenericAlias
@@ -183,51 +184,60 @@ def check_chunk(chunk: object) -> None:
         raise InvalidQuery(f"stream() takes a number of rows for its chunk, and was given {chunk!r}")
 
 
-class _Rows(Iterator[Any]):
+class Stream(Iterator[Any]):
+    """Rows that come *chunk* at a time from a cursor in the server, until its block ends."""
+
+    def __init__(self, chunk: int) -> None:
+        self._chunk = chunk
+        self._piece: Iterator[Any] = iter(())
+
+    def end(self) -> None:
+        """Give no more rows."""
+        self._piece = _always(
+            InvalidQuery("a stream ends with its block, and so do the rows that have come already: read them inside")
+        )
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the cursor."""
+
+    def _take(self, cursor: Any, make: Callable[[list[Row]], list[Any]]) -> bool:
+        """Take the next piece from *cursor*, and say whether it was the last."""
+        try:
+            with _to_peewee:
+                rows = cursor.fetchmany(self._chunk)
+            self._piece = iter(make(rows))
+        except TransactionElsewhere:  # Nothing was read: it goes on where it was begun.
+            raise
+        except Exception as error:  # For good: who went on would miss rows that came with the one that fails.
+            self._piece = _always(error)
+            raise
+        return len(rows) < self._chunk
+
+
+class _Rows(Stream):
     """The rows of a stream. A row that is refused elsewhere is not lost: it comes next where it belongs."""
 
     def __init__(self, cursor: Any, chunk: int, make: Callable[[list[Row]], list[Any]], pin: Pin, name: str) -> None:
-        self._cursor, self._chunk, self._make = cursor, chunk, make
+        super().__init__(chunk)
+        self._cursor, self._make = cursor, make
         self._pin, self.pinned_name = pin, name
-        self.piece: Iterator[Any] = iter(())
         self._ended = False
 
     def __next__(self) -> Any:
         admit_here(self)  # At each row: what has been fetched already is a tenant's as well.
-        for row in self.piece:
+        for row in self._piece:
             return row
         if not self._ended:
-            with failing_for_good(self):
-                with _to_peewee:
-                    rows = self._cursor.fetchmany(self._chunk)
-                self.piece, self._ended = iter(self._make(rows)), len(rows) < self._chunk
-            for row in self.piece:
+            self._ended = self._take(self._cursor, self._make)
+            for row in self._piece:
                 return row
         raise StopIteration
 
-    def end(self) -> None:
-        """Give no more rows."""
-        self.piece = no_more()
+    def close(self) -> None:
+        """Close the cursor."""
         self._cursor.close()
-
-
-def no_more() -> Iterator[Any]:
-    """Return what a stream gives after its block."""
-    return _always(
-        InvalidQuery("a stream ends with its block, and so do the rows that have come already: read them inside")
-    )
-
-
-@contextmanager
-def failing_for_good(stream: Any) -> Iterator[None]:
-    """Let *stream* go on failing as this block does: who went on would miss rows that came with the one that fails."""
-    try:
-        yield
-    except TransactionElsewhere:  # Nothing was read: it goes on where it was begun.
-        raise
-    except Exception as error:
-        stream.piece = _always(error)
-        raise
 
 
 def _always(error: Exception) -> Iterator[Any]:
